@@ -1,0 +1,1 @@
+"""Treadle: a self-hosted server for the OpenAI Assistants API v2."""

@@ -1,0 +1,168 @@
+"""Composition root: settings -> store, upstream, engine -> ASGI application. Concrete parts are chosen here only."""
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+
+from treadle import store
+from treadle.contract import ids
+from treadle.engine import expiry, worker
+from treadle.engine.commands.threads import remove_all_remains
+from treadle.engine.engine import Clock, Engine, Limits
+from treadle.http.application import Application
+from treadle.http.auth import Authenticator
+from treadle.http.bind import Api
+from treadle.http.routes import BINDINGS
+from treadle.settings import Settings
+from treadle.store import Database
+from treadle.store.database import CommitObserver
+from treadle.upstream.local import install
+from treadle.upstream.local.process import CONTEXT_TOKENS, LocalModel
+from treadle.upstream.models import ModelMap, ModelSettings, UpstreamSettings
+from treadle.upstream.upstream import Upstream
+
+log = structlog.get_logger(__name__)
+
+VERSION: Final = metadata.version("treadle")
+KEY_FILE: Final = "api-key"
+FIRST_KEY: Final = "first"
+LOCAL_UPSTREAM: Final = "local"
+
+
+class NoKey(Exception):
+    """The server would listen beyond this machine without any key made beforehand."""
+
+
+def build(
+    settings: Settings,
+    *,
+    clock: Clock = time.time,
+    new_id: ids.IdSource = ids.new_id,
+    observe_commit: CommitObserver | None = None,
+    show_key: Callable[[str], None] | None = None,
+) -> Application:
+    """The application, which opens its parts when the server starts. `show_key` is told a key that had to be made.
+
+    At start-up it raises DataFolderInUse, DatabaseTooNew, NoKey, ValueError for a model map that contradicts itself.
+    """
+
+    @contextlib.asynccontextmanager
+    async def lifespan() -> AsyncIterator[Api]:
+        async with contextlib.AsyncExitStack() as stack:
+            database = store.open_database(settings.data_dir, observe_commit=observe_commit)
+            stack.push_async_callback(database.close)
+            authenticator = await _authenticator(settings, database, int(clock()), show_key)
+            upstream = await stack.enter_async_context(_upstream(settings, clock))
+            engine = worker.assemble(
+                database,
+                upstream,
+                clock=clock,
+                new_id=new_id,
+                limits=Limits(max_runs=settings.max_runs, stop_seconds=settings.stop_seconds),
+                work=settings.work,
+            )
+            await stack.enter_async_context(_working(engine))
+            yield Api(
+                BINDINGS,
+                engine,
+                upstream,
+                authenticator,
+                require_beta=settings.require_beta_header,
+                log_requests=settings.log_level == "debug",
+            )
+
+    return Application(lifespan, BINDINGS, version=VERSION)
+
+
+@contextlib.asynccontextmanager
+async def _working(engine: Engine) -> AsyncIterator[None]:
+    """The engine at work: runs left by a crash go on, and what is due is done, until the server stops."""
+    await engine.worker.take_over_all()
+    background = [
+        asyncio.create_task(_named(name, work))
+        for name, work in (
+            ("worker", engine.worker.scan_until_stopped()),
+            ("expiry", expiry.watch_until_stopped(engine)),
+            ("clean-up", remove_all_remains(engine)),
+        )
+    ]
+    try:
+        yield
+    finally:
+        await engine.worker.close()
+        for task in background:
+            task.cancel()
+        await asyncio.wait(background)
+
+
+async def _named(name: str, work: Coroutine[Any, Any, None]) -> None:
+    try:
+        await work
+    except Exception:
+        # Without it runs would wait for ever, in silence: better to stop, so that somebody restarts us.
+        log.critical("background work broke", work=name, exc_info=True)
+        os.kill(os.getpid(), 15)
+
+
+def model_map(settings: Settings) -> ModelMap:
+    """The configured model servers; without any, the embedded model when it is installed. Raises ValueError."""
+    upstreams, models, default_model = settings.upstreams, settings.models, settings.default_model
+    if not upstreams and (local := install.installed(settings.data_dir)) is not None:
+        upstreams = (UpstreamSettings(name=LOCAL_UPSTREAM, base_url="local:"),)
+        models = {**models, local.package.name: ModelSettings(context_tokens=CONTEXT_TOKENS)}
+        default_model = default_model or local.package.name
+    return ModelMap(
+        upstreams,
+        models,
+        default_upstream=settings.default_upstream,
+        default_model=default_model,
+        mapped_only=settings.mapped_only,
+    )
+
+
+def _upstream(settings: Settings, clock: Clock) -> Upstream:
+    local = None
+    found = install.installed(settings.data_dir)
+    if not settings.upstreams and found is not None:
+        local = LocalModel(found.path, clock=clock)
+    return Upstream(model_map(settings), clock=clock, local=local)
+
+
+async def _authenticator(
+    settings: Settings, database: Database, now: int, show_key: Callable[[str], None] | None
+) -> Authenticator:
+    """Keys of the database, and the environment's. Makes a first key on a loopback address if there is none."""
+    fixed = {}
+    if settings.api_key is not None:
+        project_id = await store.keys.project_id(database, store.keys.DEFAULT_PROJECT, now=now)
+        fixed[store.keys.digest(settings.api_key)] = project_id
+    elif not any(key.revoked_at is None for key in await store.keys.list_all(database)):
+        if not settings.is_loopback:
+            raise NoKey(
+                f"To listen on {settings.host}, make a key first: treadle keys create NAME. "
+                "(On a loopback address the first serve makes one by itself.)"
+            )
+        await _make_first_key(settings.data_dir, database, now, show_key)
+    return Authenticator(database, monotonic=time.monotonic, fixed=fixed, strict_projects=settings.strict_projects)
+
+
+async def _make_first_key(data_dir: Path, database: Database, now: int, show_key: Callable[[str], None] | None) -> None:
+    key = store.keys.new_key()
+    name = FIRST_KEY if not await store.keys.list_all(database) else f"{FIRST_KEY}-{now}"
+    await store.keys.create(database, key, name=name, project=store.keys.DEFAULT_PROJECT, now=now)
+    if show_key is not None:
+        show_key(key)
+        return
+    path = data_dir / KEY_FILE
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        os.fchmod(descriptor, 0o600)
+        file.write(key + "\n")
+    log.info("a first API key was made", file=str(path))

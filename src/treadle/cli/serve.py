@@ -1,0 +1,125 @@
+"""`treadle serve`: the API and the worker in one process."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Final
+
+import click
+import uvicorn
+
+from treadle import app, settings
+from treadle.cli import logs
+from treadle.settings import Settings, SettingsError
+from treadle.store import DataFolderInUse
+from treadle.store.migrations import DatabaseTooNew
+
+# 5 s, uvicorn's own, closed the connections of clients that poll now and then.
+KEEP_ALIVE_SECONDS: Final = 75
+LOG_LEVELS: Final = ["debug", "info", "warning", "error"]
+
+
+@click.command("serve")
+@click.option("--host", help="Address to listen on.  [TREADLE_HOST; 127.0.0.1]")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port; 0 takes a free one.  [TREADLE_PORT; 8000]")
+@click.option(
+    "--data-dir", type=click.Path(path_type=Path, file_okay=False), help="Where data is kept.  [TREADLE_DATA_DIR]"
+)
+@click.option("--database", metavar="URL", help="A database instead of the data folder's own.  [TREADLE_DATABASE]")
+@click.option(
+    "--upstream",
+    metavar="URL",
+    help="Base URL of a model server, such as http://localhost:11434/v1.  [TREADLE_UPSTREAM_URL]",
+)
+@click.option("--model", metavar="NAME", help="The model for every name that is not mapped.  [TREADLE_DEFAULT_MODEL]")
+@click.option("--no-worker", is_flag=True, help="Answer requests, but execute no runs.")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="Model map and switches.  [./treadle.toml, DATA_DIR/treadle.toml]",
+)
+@click.option("--log-level", type=click.Choice(LOG_LEVELS), help="[TREADLE_LOG_LEVEL; info]")
+def command(
+    host: str | None,
+    port: int | None,
+    data_dir: Path | None,
+    database: str | None,
+    upstream: str | None,
+    model: str | None,
+    no_worker: bool,
+    config: Path | None,
+    log_level: str | None,
+) -> None:
+    """Serve the Assistants API."""
+    try:
+        chosen = settings.read(
+            os.environ,
+            host=host,
+            port=port,
+            data_dir=data_dir,
+            database=database,
+            upstream=upstream,
+            model=model,
+            work=not no_worker,
+            config=config,
+            log_level=log_level,
+        )
+        logs.configure(chosen.log_level)
+        run(chosen)
+    except (SettingsError, DataFolderInUse, DatabaseTooNew, app.NoKey, ValueError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+def run(chosen: Settings) -> None:
+    """Serve until a signal stops us. Raises what `app.build` says."""
+    application = app.build(chosen, show_key=_show_key if sys.stderr.isatty() else None)
+    _tell_what_is_missing(chosen)
+    server = Server(
+        uvicorn.Config(
+            application,
+            host=chosen.host,
+            port=chosen.port,
+            loop="uvloop" if sys.platform != "win32" else "asyncio",
+            http="httptools",
+            ws="none",
+            lifespan="on",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=int(chosen.stop_seconds),
+        )
+    )
+    server.run()
+    if server.failure is not None:
+        raise server.failure
+
+
+class Server(uvicorn.Server):
+    """Says where it listens once it does, and keeps the reason when it could not start."""
+
+    failure: Exception | None = None
+
+    async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]  # narrower there
+        await super().startup(sockets)  # type: ignore[arg-type]
+        if not self.started:
+            self.failure = getattr(self.config.app, "failure", None)
+            return
+        for server in self.servers:
+            for socket in server.sockets:
+                address, port, *_ = socket.getsockname()
+                shown = f"[{address}]" if ":" in address else address
+                click.echo(f"Treadle serves http://{shown}:{port}/v1", err=True)
+
+
+def _tell_what_is_missing(chosen: Settings) -> None:
+    if app.model_map(chosen).is_empty:
+        click.echo(
+            "No model server is configured, so runs will fail. Name one with --upstream URL (any OpenAI-compatible "
+            "/chat/completions), or fetch the small demo model with: treadle model install",
+            err=True,
+        )
+
+
+def _show_key(key: str) -> None:
+    click.echo(f"Your API key, shown this once: {key}", err=True)

@@ -1,0 +1,1 @@
+"""Runs and everything that happens to them: commands change, the worker executes, the feed tells."""

@@ -1,0 +1,218 @@
+"""A run's feed: its events in this process, for any number of readers. Contract: docs/behaviour.md, rules W-1 to W-10.
+
+Rows first, then events: whoever publishes here has made the state durable before.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Final
+
+from msgspec import json
+
+from treadle.contract.events import DONE_DATA, RUN_EVENTS, EventName
+from treadle.contract.runs import ACTIVE, Run, RunStatus
+
+# A reader that returns is served from here; one that is further behind gets a snapshot (W-9).
+BUFFERED_EVENTS: Final = 4096
+KEPT_AFTER_END_SECONDS: Final = 60.0
+KEEP_ALIVE_SECONDS: Final = 15.0  # W-5
+
+KEEP_ALIVE: Final = b": keep-alive\n\n"
+DONE: Final = f"event: done\ndata: {DONE_DATA}\n\n".encode()
+
+# Where the ids of a worker's events begin: above all ids of the workers before it (W-9).
+_IDS_PER_FENCE: Final = 2**32
+_ENDS_RUN: Final = frozenset(RUN_EVENTS[status] for status in RunStatus if status not in ACTIVE)
+_ENDS_LEG: Final = _ENDS_RUN | {EventName.RUN_REQUIRES_ACTION}  # W-10, W-20
+
+Snapshot = Callable[[], Sequence[bytes]]
+_encode = json.Encoder().encode
+
+
+def event(name: EventName, data: object) -> bytes:
+    """One event as it goes over the wire (W-2). `data` is a contract object."""
+    return b"event: %b\ndata: %b\n\n" % (name.encode(), _encode(data))
+
+
+class Feed:
+    """The events of one run, numbered; across legs, until a minute after the run's end.
+
+    `live` gives the events that show the unfinished step and message of the turn being taken, with all their content
+    so far; None while no turn is being taken.
+    """
+
+    def __init__(self, fence: int) -> None:
+        self.first_id = fence * _IDS_PER_FENCE + 1
+        self.live: Snapshot | None = None
+        self.run_event: bytes | None = None
+        self.ended = False
+        self.on_end: Callable[[], None] | None = None
+        self._events: list[bytes] = []
+        self._dropped = 0
+        self._leg_ends: list[int] = []
+        self._waiting: list[asyncio.Future[None]] = []
+
+    @property
+    def position(self) -> int:
+        """Where the next event will stand."""
+        return self._dropped + len(self._events)
+
+    @property
+    def last_id(self) -> int:
+        return self.first_id + self.position - 1
+
+    def publish(self, name: EventName, data: object) -> None:
+        """Tell all readers."""
+        self._append(event(name, data))
+
+    def publish_run(self, name: EventName, run: Run) -> None:
+        """Tell all readers of the run's own state; some states end the leg, and so their streams."""
+        self.run_event = event(name, run)
+        if name in _ENDS_LEG:
+            self._leg_ends.append(self.position)
+            self.live = None
+        self._append(self.run_event)
+        if name in _ENDS_RUN:
+            self.ended = True
+            if self.on_end:
+                self.on_end()
+
+    @property
+    def leg_has_ended(self) -> bool:
+        """Nothing came after the last event that ended a leg."""
+        return bool(self._leg_ends) and self._leg_ends[-1] == self.position - 1
+
+    def read(self, *, with_ids: bool, first: Sequence[bytes] = (), at_end: bool = False) -> "Reader":
+        """A reader of what comes from now on, after the events in `first`; `at_end` for nothing more in this leg."""
+        return Reader(self, self.position, with_ids=with_ids, first=first, at_end=at_end)
+
+    def read_after(self, event_id: int) -> "Reader | None":
+        """A reader of what came after `event_id`, or None when that is no longer, or not yet, held.
+
+        Whoever has seen the last event of a leg that nothing follows is told that the stream is done.
+        """
+        position = event_id - self.first_id + 1
+        if not self._dropped <= position <= self.position:
+            return None
+        at_end = position == self.position and self.leg_has_ended
+        return Reader(self, position, with_ids=True, at_end=at_end)
+
+    def take(self, start: int) -> tuple[list[bytes], bool]:
+        """(events from `start`, whether they end the leg). Raises FellBehind when `start` is no longer held."""
+        if start < self._dropped:
+            raise FellBehind
+        stop = next((end + 1 for end in self._leg_ends if end >= start), None)
+        events = self._events[start - self._dropped : None if stop is None else stop - self._dropped]
+        return events, stop is not None
+
+    def wait(self, waiter: "asyncio.Future[None]") -> None:
+        """Resolve `waiter` at the next event."""
+        self._waiting.append(waiter)
+
+    def _append(self, data: bytes) -> None:
+        self._events.append(data)
+        if len(self._events) >= 2 * BUFFERED_EVENTS:
+            del self._events[:BUFFERED_EVENTS]
+            self._dropped += BUFFERED_EVENTS
+        if self._waiting:
+            waiting, self._waiting = self._waiting, []
+            for waiter in waiting:
+                if not waiter.done():
+                    waiter.set_result(None)
+
+
+class FellBehind(Exception):
+    """A reader was slower than the buffer is long."""
+
+
+class Reader:
+    """One stream of one leg: iterate for pieces of the body, each made of whole events."""
+
+    def __init__(
+        self, feed: Feed, position: int, *, with_ids: bool, first: Sequence[bytes] = (), at_end: bool = False
+    ) -> None:
+        self._feed, self._position, self._with_ids = feed, position, with_ids
+        self._first, self._at_end = first, at_end
+        self._waiter: asyncio.Future[None] | None = None
+        self._closed = False
+
+    def close(self) -> None:
+        """The client has gone. The run goes on (W-9)."""
+        self._closed = True
+        if self._waiter and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        if self._first:
+            yield b"".join(self._first)
+        if self._at_end:
+            yield DONE
+            return
+        loop = asyncio.get_running_loop()
+        while not self._closed:
+            try:
+                events, ended = self._feed.take(self._position)
+            except FellBehind:
+                yield _fell_behind()
+                return
+            if events:
+                yield self._piece(events)
+            if ended:
+                yield DONE
+                return
+            if self._position == self._feed.position:
+                self._waiter = loop.create_future()
+                self._feed.wait(self._waiter)
+                alarm = loop.call_later(KEEP_ALIVE_SECONDS, _resolve, self._waiter)
+                await self._waiter
+                alarm.cancel()
+                if self._position == self._feed.position and not self._closed:
+                    yield KEEP_ALIVE
+
+    def _piece(self, events: list[bytes]) -> bytes:
+        first_id = self._feed.first_id + self._position
+        self._position += len(events)
+        if not self._with_ids:
+            return b"".join(events)
+        return b"".join(b"id: %d\n%b" % (number, data) for number, data in enumerate(events, first_id))
+
+
+class Feeds:
+    """The feeds of this process by run id."""
+
+    def __init__(self) -> None:
+        self._feeds: dict[str, Feed] = {}
+
+    def open(self, run_id: str, fence: int) -> Feed:
+        """The run's feed; a new one numbers its events from `fence`."""
+        feed = self._feeds.get(run_id)
+        if feed is None:
+            feed = self._feeds[run_id] = Feed(fence)
+            feed.on_end = lambda: self._forget_later(run_id)
+        return feed
+
+    def discard(self, run_id: str) -> None:
+        """Forget a feed that was opened for a run which then was not created."""
+        self._feeds.pop(run_id, None)
+
+    def find(self, run_id: str) -> Feed | None:
+        return self._feeds.get(run_id)
+
+    def _forget_later(self, run_id: str) -> None:
+        asyncio.get_running_loop().call_later(KEPT_AFTER_END_SECONDS, self._feeds.pop, run_id, None)
+
+
+def _resolve(waiter: "asyncio.Future[None]") -> None:
+    if not waiter.done():
+        waiter.set_result(None)
+
+
+def _fell_behind() -> bytes:
+    """W-8: both forms of the error in one object."""
+    error = {
+        "message": "This reader fell too far behind the run. Attach to the run's stream again to go on.",
+        "type": "server_error",
+        "param": None,
+        "code": None,
+    }
+    return event(EventName.ERROR, {"error": error, **error}) + DONE

@@ -1,0 +1,205 @@
+"""The worker: executes runs, takes over those that lost theirs, and gives them back when it stops."""
+
+import asyncio
+import secrets
+from collections.abc import Coroutine
+from contextlib import suppress
+from typing import Final
+
+import structlog
+
+from treadle import store
+from treadle.contract.ids import IdSource
+from treadle.contract.runs import LastError
+from treadle.contract.runs import RunStatus as S
+from treadle.engine import endings, lifecycle, turn
+from treadle.engine.engine import ChatUpstream, Clock, Engine, Limits
+from treadle.engine.feed import Feed
+from treadle.engine.hold import Hold
+from treadle.store import Batch
+from treadle.store.runs import RunRow
+
+log = structlog.get_logger(__name__)
+
+# The net below the direct hand-over: queued runs behind the cap, and runs of ours that lost their task.
+SCAN_SECONDS: Final = 1.0
+TAKEN_AT_ONCE: Final = 200
+
+
+def assemble(
+    database: store.Database,
+    upstream: ChatUpstream,
+    *,
+    clock: Clock,
+    new_id: IdSource,
+    limits: Limits,
+    work: bool = True,
+) -> Engine:
+    """An engine with its worker."""
+    engine = Engine(database, upstream, clock=clock, new_id=new_id, limits=limits)
+    engine.worker = Worker(engine, enabled=work)
+    return engine
+
+
+class Worker:
+    """One per process. A run it holds has its id as `lease_owner` and a task here.
+
+    One that is not `enabled` executes nothing: its runs wait for another process.
+    """
+
+    def __init__(self, engine: Engine, *, enabled: bool = True) -> None:
+        self.id = f"worker_{secrets.token_hex(8)}"
+        self._engine = engine
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._finishing: set[asyncio.Task[None]] = set()
+        # Run ids of the last scan; only the second look counts.
+        self._seen_cancelling: set[str] = set()
+        self._seen_lost: set[str] = set()
+        self._room = asyncio.Event()
+        self._stopping = not enabled
+
+    @property
+    def has_room(self) -> bool:
+        """Another run may be started: the cap is not reached (RL-3)."""
+        return not self._stopping and len(self._tasks) < self._engine.limits.max_runs
+
+    def claim(self, batch: Batch, row: RunRow, feed: Feed) -> RunRow:
+        """Add to `batch` the claim of a queued run, if there is room; otherwise the run waits in the queue."""
+        if not self.has_room:
+            return row
+        return lifecycle.claim(batch, row, self.id, feed, now=self._engine.now())
+
+    def start(self, hold: Hold) -> None:
+        """Execute a run; its claim is durable. Does nothing for a run that was not claimed."""
+        row = hold.row
+        if row.lease_owner != self.id or row.run.id in self._tasks:
+            return
+        task = asyncio.create_task(self._execute(hold), name=row.run.id)
+        self._tasks[row.run.id] = task
+        task.add_done_callback(lambda _: self._ended(row.run.id, task))
+
+    async def stop(self, run_id: str) -> None:
+        """Take a run out of its task's hands. When this returns, all it wrote is durable and it writes no more."""
+        task = self._tasks.get(run_id)
+        if task is not None:
+            task.cancel()
+            await asyncio.wait({task})
+        # Reads see what a cancelled task had given to the writer (a barrier: batches commit in their order).
+        await self._engine.database.commit(Batch())
+
+    def finish_later(self, work: Coroutine[None, None, None]) -> None:
+        """Run `work` in the background; a stopping server waits for it."""
+        task = asyncio.create_task(work)
+        self._finishing.add(task)
+        task.add_done_callback(self._finishing.discard)
+
+    async def take_over_all(self) -> None:
+        """At the start of the only server on this data folder: every lease is void, its runs continue here (R-9)."""
+        batch = Batch()
+        batch.write(store.runs.void_leases(), rows=None)
+        await self._engine.database.commit(batch)
+        rows = await store.runs.unheld(self._engine.database, limit=TAKEN_AT_ONCE)
+        await asyncio.gather(*(self._take(row) for row in rows))
+
+    async def scan_until_stopped(self) -> None:
+        """Pick up runs that wait for room or lost their task, once a second and whenever there is room again."""
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._room.wait(), SCAN_SECONDS)
+            self._room.clear()
+            try:
+                await self._take_unheld()
+                await self._take_lost()
+            except store.DatabaseUnavailable as error:
+                log.warning("database unavailable", error=str(error))
+
+    async def close(self) -> None:
+        """Stop in good order: running turns get a few seconds, the rest goes on at the next start."""
+        self._stopping = True
+        if self._tasks:
+            await asyncio.wait(self._tasks.values(), timeout=self._engine.limits.stop_seconds)
+        for task in list(self._tasks.values()):
+            task.cancel()
+        if waiting := [*self._tasks.values(), *self._finishing]:
+            await asyncio.wait(waiting)
+
+    async def _take_unheld(self) -> None:
+        if not self.has_room:
+            return
+        room = self._engine.limits.max_runs - len(self._tasks)
+        rows = await store.runs.unheld(self._engine.database, limit=min(room, TAKEN_AT_ONCE))
+        # A waiting run that was just cancelled is being finished by the command that did it.
+        cancelling = {row.run.id for row in rows if row.run.status is S.CANCELLING} - self._seen_cancelling
+        self._seen_cancelling = cancelling
+        await asyncio.gather(*(self._take(row) for row in rows if row.run.id not in cancelling))
+
+    async def _take_lost(self) -> None:
+        """Runs of ours without a task: seen twice, because a run is claimed a moment before its task starts."""
+        lost = [
+            row for row in await store.runs.held_by(self._engine.database, self.id) if row.run.id not in self._tasks
+        ]
+        for row in lost:
+            if row.run.id in self._seen_lost:
+                log.warning("run without a task", run_id=row.run.id)
+                await self._take(row)
+        self._seen_lost = {row.run.id for row in lost}
+
+    async def _take(self, row: RunRow) -> None:
+        hold = self._engine.hold(row)
+        try:
+            await hold.write(lambda batch, row: lifecycle.claim(batch, row, self.id, hold.feed, now=self._engine.now()))
+        except (lifecycle.LeaseLost, lifecycle.RunMoved):
+            return
+        self.start(hold)
+
+    async def _execute(self, hold: Hold) -> None:
+        """Bring a claimed run to the end of its leg."""
+        run_id = hold.row.run.id
+        with structlog.contextvars.bound_contextvars(run_id=run_id):
+            try:
+                await self._continue(hold)
+            except asyncio.CancelledError:
+                if self._stopping:
+                    await self._release(hold)
+                raise
+            except lifecycle.LeaseLost:
+                log.info("run taken by another worker")
+            except lifecycle.IllegalMove as error:
+                log.info("run moved by another request", status=error.status)
+            except store.DatabaseUnavailable as error:
+                log.warning("run left for a later try", error=str(error))
+            except Exception as error:
+                await self._fail(hold, error)
+
+    async def _continue(self, hold: Hold) -> None:
+        row = hold.row
+        if row.run.status is S.CANCELLING:
+            await endings.end(hold, S.CANCELLED, now=self._engine.now())
+        elif row.takeovers > lifecycle.MAX_TAKEOVERS:
+            message = f"The worker was lost {row.takeovers} times while it took turn {row.turn + 1} of this run."
+            await endings.end(
+                hold, S.FAILED, now=self._engine.now(), last_error=LastError(code="server_error", message=message)
+            )
+        else:
+            await turn.take(self._engine, hold)
+            log.info("leg ended", status=hold.row.run.status)
+
+    async def _fail(self, hold: Hold, error: Exception) -> None:
+        told = turn.last_error(error)
+        if told.message == turn.UNKNOWN_FAILURE:
+            log.exception("run failed by a fault of ours", exc_info=error)
+        else:
+            log.warning("run failed", code=told.code, error=told.message)
+        with suppress(lifecycle.LeaseLost, lifecycle.RunMoved):
+            await endings.end(hold, S.FAILED, now=self._engine.now(), last_error=told)
+
+    async def _release(self, hold: Hold) -> None:
+        with suppress(lifecycle.LeaseLost, lifecycle.RunMoved, store.DatabaseUnavailable):
+            await hold.write(lifecycle.release)
+
+    def _ended(self, run_id: str, task: asyncio.Task[None]) -> None:
+        if self._tasks.get(run_id) is task:
+            del self._tasks[run_id]
+        self._room.set()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("run task broke", run_id=run_id, exc_info=error)

@@ -1,0 +1,149 @@
+"""All settings, read once from flags, environment and `treadle.toml`, and passed down as values."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct, field
+
+from treadle.upstream.models import ModelSettings, UpstreamSettings
+
+FILE_NAME: Final = "treadle.toml"
+DEFAULT_UPSTREAM: Final = "default"
+LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+class SettingsError(Exception):
+    """A setting cannot be used; the message says which one and what is allowed."""
+
+
+class FileSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What `treadle.toml` may hold: model servers and the model map, and rarely needed switches."""
+
+    upstreams: dict[str, dict[str, Any]] = {}  # Any: read as UpstreamSettings once their names are in
+    models: dict[str, ModelSettings] = {}
+    default_upstream: str | None = None
+    default_model: str | None = None
+    mapped_only: bool = False
+    require_beta_header: bool = True
+    strict_projects: bool = False
+    max_runs: int = 1000
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """Everything a server needs to know. `api_key` is accepted as a key of the default project."""
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    data_dir: Path = field(default_factory=lambda: default_data_dir(os.environ))
+    upstreams: tuple[UpstreamSettings, ...] = ()
+    models: dict[str, ModelSettings] = {}
+    default_upstream: str | None = None
+    default_model: str | None = None
+    mapped_only: bool = False
+    api_key: str | None = None
+    work: bool = True
+    require_beta_header: bool = True
+    strict_projects: bool = False
+    max_runs: int = 1000
+    stop_seconds: float = 5.0
+    log_level: str = "info"
+
+    def __repr__(self) -> str:
+        # The generated one would show the key.
+        return f"Settings(host={self.host!r}, port={self.port!r}, data_dir={str(self.data_dir)!r})"
+
+    @property
+    def is_loopback(self) -> bool:
+        return self.host in LOOPBACK
+
+
+def read(
+    environment: Mapping[str, str],
+    *,
+    host: str | None = None,
+    port: int | None = None,
+    data_dir: Path | None = None,
+    database: str | None = None,
+    upstream: str | None = None,
+    model: str | None = None,
+    work: bool = True,
+    config: Path | None = None,
+    log_level: str | None = None,
+) -> Settings:
+    """A flag wins over its variable, which wins over the file. Raises SettingsError."""
+    folder = data_dir or default_data_dir(environment)
+    file = _read_file(config or _present(Path(FILE_NAME)) or _present(folder / FILE_NAME))
+    if database or environment.get("TREADLE_DATABASE"):
+        raise SettingsError(
+            "This version of treadle keeps its data in the data folder only; unset --database and TREADLE_DATABASE."
+        )
+    url = upstream or environment.get("TREADLE_UPSTREAM_URL")
+    upstreams = [_upstream(name, given) for name, given in file.upstreams.items()]
+    default_upstream = file.default_upstream
+    if url is not None:
+        api_key = environment.get("TREADLE_UPSTREAM_API_KEY")
+        upstreams = [one for one in upstreams if one.name != DEFAULT_UPSTREAM]
+        upstreams.append(UpstreamSettings(name=DEFAULT_UPSTREAM, base_url=_url(url), api_key=api_key))
+        default_upstream = DEFAULT_UPSTREAM
+    return Settings(
+        host=host or environment.get("TREADLE_HOST", "127.0.0.1"),
+        port=port if port is not None else _port(environment.get("TREADLE_PORT", "8000")),
+        data_dir=folder,
+        upstreams=tuple(upstreams),
+        models=file.models,
+        default_upstream=default_upstream,
+        default_model=model or environment.get("TREADLE_DEFAULT_MODEL") or file.default_model,
+        mapped_only=file.mapped_only,
+        api_key=environment.get("TREADLE_API_KEY") or None,
+        work=work,
+        require_beta_header=file.require_beta_header,
+        strict_projects=file.strict_projects,
+        max_runs=file.max_runs,
+        log_level=(log_level or environment.get("TREADLE_LOG_LEVEL", "info")).lower(),
+    )
+
+
+def default_data_dir(environment: Mapping[str, str]) -> Path:
+    """`TREADLE_DATA_DIR`, else the place for data of the user's programs."""
+    if given := environment.get("TREADLE_DATA_DIR"):
+        return Path(given)
+    base = environment.get("XDG_DATA_HOME") or str(Path(environment.get("HOME", "~")).expanduser() / ".local" / "share")
+    return Path(base) / "treadle"
+
+
+def _present(path: Path) -> Path | None:
+    return path if path.is_file() else None
+
+
+def _read_file(path: Path | None) -> FileSettings:
+    if path is None:
+        return FileSettings()
+    try:
+        return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), FileSettings)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise SettingsError(f"{path}: {error}") from error
+
+
+def _upstream(name: str, given: dict[str, Any]) -> UpstreamSettings:
+    try:
+        settings = msgspec.convert({**given, "name": name}, UpstreamSettings)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"{FILE_NAME}: upstreams.{name}: {error}") from error
+    _url(settings.base_url)
+    return settings
+
+
+def _url(url: str) -> str:
+    if not url.startswith(("http://", "https://")):
+        raise SettingsError(f"The upstream '{url}' is no URL. Expected one that begins with http:// or https://.")
+    return url.rstrip("/")
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or not 0 <= int(text) <= 65535:
+        raise SettingsError(f"TREADLE_PORT is '{text}'. Expected a number from 0 to 65535.")
+    return int(text)

@@ -1,0 +1,29 @@
+"""Rows on disk: hand-written SQL, one module per resource, two dialects. Nothing above this package writes SQL."""
+
+from treadle.store import (
+    assistants,
+    keys,
+    messages,
+    run_steps,
+    runs,
+    threads,
+    turns,
+)
+from treadle.store.batch import Batch, Statement
+from treadle.store.database import Database, DatabaseUnavailable, DataFolderInUse, open_database
+
+__all__ = [
+    "Batch",
+    "DataFolderInUse",
+    "Database",
+    "DatabaseUnavailable",
+    "Statement",
+    "assistants",
+    "keys",
+    "messages",
+    "open_database",
+    "run_steps",
+    "runs",
+    "threads",
+    "turns",
+]

@@ -1,0 +1,100 @@
+"""Keyset pages: one SQL text per shape of request, documents stitched into the envelope unread. Rules P-1 to P-9."""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import NamedTuple
+
+from msgspec import Raw, json
+
+from treadle.contract.pages import Page, PageQuery
+from treadle.store.batch import Statement, Value
+from treadle.store.database import Database, Row
+
+
+class Collection(NamedTuple):
+    """What a list is made of.
+
+    `within` is the condition that selects the collection's rows for whoever asks, written with $1 to $`arguments`;
+    `members` is the part of it that a cursor must meet (P-8). `key` is the total order (P-3), the last column unique.
+    `tombstones` is the argument that names the scope of deleted cursors, such as "$1".
+    """
+
+    table: str
+    within: str
+    members: str
+    arguments: int
+    key: tuple[str, ...]
+    tombstones: str
+
+
+class UnknownCursor(Exception):
+    """`after` or `before` names nothing in this collection, now or ever (P-8)."""
+
+    def __init__(self, id: str) -> None:
+        super().__init__(id)
+        self.id = id
+
+
+_encode = json.Encoder().encode
+
+
+async def fetch(database: Database, collection: Collection, args: Sequence[Value], query: PageQuery) -> list[Row]:
+    """(id, doc) of the page's rows in the requested order, and one more when there are more. Raises UnknownCursor."""
+    sql = select(collection, query.order == "asc", query.after is not None, query.before is not None)
+    cursors = [id for id in (query.after, query.before) if id is not None]
+    rows = await database.fetch_all(Statement(sql, (*args, *cursors, query.limit + 1)))
+    if not rows:
+        for id in cursors:
+            await _require_cursor(database, collection, args, id)
+    return rows
+
+
+def encode(rows: list[Row], query: PageQuery) -> bytes:
+    """The list object of a page. `rows` as `fetch` returns them; `before` alone pages backwards (P-6)."""
+    has_more = len(rows) > query.limit
+    if has_more:
+        rows.pop()
+    if not rows:
+        return _encode(Page[Raw](data=[], first_id=None, last_id=None, has_more=False))
+    if query.before is not None and query.after is None:
+        rows.reverse()
+    data = [Raw(doc) for _id, doc in rows]
+    return _encode(Page[Raw](data=data, first_id=rows[0][0], last_id=rows[-1][0], has_more=has_more))
+
+
+@cache
+def select(collection: Collection, ascending: bool, after: bool, before: bool) -> str:
+    """The SELECT of one shape of page; its arguments are the collection's, then the cursors', then the row limit."""
+    key, argument = ", ".join(collection.key), collection.arguments
+    conditions = [collection.within]
+    for given, greater in ((after, ascending), (before, not ascending)):
+        if given:
+            argument += 1
+            sign = ">" if greater else "<"
+            conditions.append(f"({key}) {sign} ({_position(collection, argument)})")
+    # With `before` alone the page ends at the cursor, so the walk starts there, against the requested order (P-6).
+    walk_up = ascending if after or not before else not ascending
+    order = ", ".join(f"{column} {'ASC' if walk_up else 'DESC'}" for column in collection.key)
+    return (
+        f"SELECT id, doc FROM {collection.table} WHERE {' AND '.join(conditions)} "  # noqa: S608 - our own words only
+        f"ORDER BY {order} LIMIT ${argument + 1}"
+    )
+
+
+def _position(collection: Collection, argument: int) -> str:
+    """Where the cursor stands, or stood before it was deleted (P-8)."""
+    key = ", ".join(collection.key)
+    return (
+        f"SELECT {key} FROM ("  # noqa: S608 - our own words only
+        f"SELECT {key} FROM {collection.table} WHERE {collection.members} AND id = ${argument} "
+        f"UNION ALL SELECT {key} FROM tombstones WHERE scope = {collection.tombstones} AND id = ${argument}"
+        ") AS position LIMIT 1"
+    )
+
+
+async def _require_cursor(database: Database, collection: Collection, args: Sequence[Value], id: str) -> None:
+    # Every argument is named, in ascending order, whatever the position itself needs of them.
+    named = " AND ".join(f"${n} IS NOT NULL" for n in range(1, collection.arguments + 1))
+    found = f"SELECT 1 WHERE {named} AND EXISTS ({_position(collection, collection.arguments + 1)})"
+    if await database.fetch_one(Statement(found, (*args, id))) is None:
+        raise UnknownCursor(id)

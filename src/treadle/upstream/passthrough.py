@@ -1,0 +1,92 @@
+"""`/chat/completions` and `/embeddings` handed to the model server as they are (MD-4)."""
+
+from collections.abc import AsyncIterator, Mapping
+
+import aiohttp
+import msgspec
+from msgspec import Raw
+from multidict import CIMultiDict
+
+from treadle.contract.errors import BadGateway
+from treadle.contract.fields import Body
+from treadle.contract.validation import decode_body
+from treadle.upstream import connection, failures
+from treadle.upstream.models import Route
+
+# Lists of what may pass, so that a key in a header we did not think of stays here: the caller's key is for us alone.
+_REQUEST_HEADERS = frozenset({"accept", "user-agent", "idempotency-key", "traceparent", "tracestate"})
+_RESPONSE_HEADERS = frozenset(
+    {"content-type", "content-encoding", "content-length", "retry-after", "retry-after-ms", "x-should-retry"}
+)
+_RATE_LIMIT_HEADERS = "x-ratelimit-"
+# As long as the official clients wait (H-25): an answer that is not streamed is silent until it is complete.
+_SILENCE_SECONDS = 600.0
+
+
+class Forwarded:
+    """A model server's answer: `status`, the `headers` that may pass (lower case), and the body while it comes.
+
+    Iterate it to its end or `close` it; closing early drops the connection, so that the model server stops. Iterating
+    raises UpstreamError when the body is cut.
+    """
+
+    def __init__(self, route: Route, response: aiohttp.ClientResponse) -> None:
+        self.status = response.status
+        self.headers = {
+            name.lower(): value
+            for name, value in response.headers.items()
+            if name.lower() in _RESPONSE_HEADERS or name.lower().startswith(_RATE_LIMIT_HEADERS)
+        }
+        self._route, self._response = route, response
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            while data := await self._response.content.readany():
+                yield data
+        except connection.FAILURES as error:
+            raise failures.unreachable(self._route.upstream, error, began=True) from error
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """May be called at any time, and more than once."""
+        self._response.close()
+
+
+def requested_model(body: bytes) -> str:
+    """The model that a body names. Raises InvalidRequest when it is no JSON object or names none (E-15, E-31, E-32)."""
+    return decode_body(_NamedModel, body).model
+
+
+async def forward(
+    session: aiohttp.ClientSession, route: Route, path: str, body: bytes, headers: Mapping[str, str]
+) -> Forwarded:
+    """POST `body` to `path` ("/chat/completions", "/embeddings") at the route's upstream. No redirect is followed.
+
+    Only the value of `model` changes; all other values go byte for byte. Raises BadGateway when there is no answer.
+    """
+    upstream = route.upstream
+    sent = CIMultiDict({name.lower(): value for name, value in headers.items() if name.lower() in _REQUEST_HEADERS})
+    sent.update(connection.headers(upstream))
+    try:
+        response = await session.post(
+            connection.endpoint(upstream, path),
+            data=_with_model(body, route.model),
+            headers=sent,
+            timeout=connection.timeout(upstream, silence_seconds=_SILENCE_SECONDS),
+            allow_redirects=False,
+            auto_decompress=False,
+        )
+    except connection.FAILURES as error:
+        raise BadGateway(failures.unreachable(upstream, error, began=False).message) from error
+    return Forwarded(route, response)
+
+
+class _NamedModel(Body, forbid_unknown_fields=False):
+    model: str
+
+
+def _with_model(body: bytes, model: str) -> bytes:
+    # Put together again even when the name stays: of two "model" keys the server might believe the one we did not read.
+    fields = msgspec.json.decode(body, type=dict[str, Raw])
+    return msgspec.json.encode(fields | {"model": model})
