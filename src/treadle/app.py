@@ -34,6 +34,8 @@ VERSION: Final = metadata.version("treadle")
 KEY_FILE: Final = "api-key"
 FIRST_KEY: Final = "first"
 LOCAL_UPSTREAM: Final = "local"
+# The engine counts with another tokenizer, so it must not count to the last token.
+LOCAL_CONTEXT_TOKENS: Final = CONTEXT_TOKENS * 7 // 8
 
 
 class NoKey(Exception):
@@ -59,7 +61,10 @@ def build(
             database = store.open_database(settings.data_dir, observe_commit=observe_commit)
             stack.push_async_callback(database.close)
             authenticator = await _authenticator(settings, database, int(clock()), show_key)
-            upstream = await stack.enter_async_context(_upstream(settings, clock))
+            local = _local_model(settings, clock)
+            if local is not None:
+                await stack.enter_async_context(local)
+            upstream = await stack.enter_async_context(Upstream(model_map(settings), clock=clock, local=local))
             engine = worker.assemble(
                 database,
                 upstream,
@@ -116,7 +121,7 @@ def model_map(settings: Settings) -> ModelMap:
     upstreams, models, default_model = settings.upstreams, settings.models, settings.default_model
     if not upstreams and (local := install.installed(settings.data_dir)) is not None:
         upstreams = (UpstreamSettings(name=LOCAL_UPSTREAM, base_url="local:"),)
-        models = {**models, local.package.name: ModelSettings(context_tokens=CONTEXT_TOKENS)}
+        models = {**models, local.package.name: ModelSettings(context_tokens=LOCAL_CONTEXT_TOKENS)}
         default_model = default_model or local.package.name
     return ModelMap(
         upstreams,
@@ -127,12 +132,10 @@ def model_map(settings: Settings) -> ModelMap:
     )
 
 
-def _upstream(settings: Settings, clock: Clock) -> Upstream:
-    local = None
-    found = install.installed(settings.data_dir)
-    if not settings.upstreams and found is not None:
-        local = LocalModel(found.path, clock=clock)
-    return Upstream(model_map(settings), clock=clock, local=local)
+def _local_model(settings: Settings, clock: Clock) -> LocalModel | None:
+    """The embedded model, which starts with its first request; None unless it is what `model_map` chose."""
+    found = None if settings.upstreams else install.installed(settings.data_dir)
+    return LocalModel(found.path, clock=clock) if found else None
 
 
 async def _authenticator(
