@@ -13,9 +13,10 @@ import structlog
 
 from treadle import store
 from treadle.contract import ids
-from treadle.engine import expiry, worker
+from treadle.engine import expiry
 from treadle.engine.commands.threads import remove_all_remains
-from treadle.engine.engine import Clock, Engine, Limits
+from treadle.engine.engine import Engine
+from treadle.engine.parts import Clock, Limits
 from treadle.http.application import Application
 from treadle.http.auth import Authenticator
 from treadle.http.bind import Api
@@ -65,7 +66,7 @@ def build(
             if local is not None:
                 await stack.enter_async_context(local)
             upstream = await stack.enter_async_context(Upstream(model_map(settings), clock=clock, local=local))
-            engine = worker.assemble(
+            engine = Engine(
                 database,
                 upstream,
                 clock=clock,

@@ -9,7 +9,8 @@ from typing import Final
 
 from msgspec import json
 
-from treadle.contract.events import DONE_DATA, RUN_EVENTS, EventName
+from treadle.contract.errors import Unavailable
+from treadle.contract.events import DONE_DATA, RUN_EVENTS, ErrorEvent, EventName
 from treadle.contract.runs import ACTIVE, Run, RunStatus
 
 # A reader that returns is served from here; one that is further behind gets a snapshot (W-9).
@@ -208,11 +209,5 @@ def _resolve(waiter: "asyncio.Future[None]") -> None:
 
 
 def _fell_behind() -> bytes:
-    """W-8: both forms of the error in one object."""
-    error = {
-        "message": "This reader fell too far behind the run. Attach to the run's stream again to go on.",
-        "type": "server_error",
-        "param": None,
-        "code": None,
-    }
-    return event(EventName.ERROR, {"error": error, **error}) + DONE
+    error = Unavailable("This reader fell too far behind the run. Attach to the run's stream again to go on.")
+    return event(EventName.ERROR, ErrorEvent.of(error)) + DONE

@@ -7,7 +7,7 @@ is replaced by the first commit of the redo (R-9).
 import asyncio
 from collections.abc import Sequence
 from contextlib import aclosing, suppress
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
 import structlog
 from msgspec import UNSET, convert
@@ -40,6 +40,7 @@ from treadle.engine import lifecycle, prompt, tools, usage
 from treadle.engine.deltas import FunctionCalls, MessageText, message_so_far, step_so_far
 from treadle.engine.endings import ContentMoved
 from treadle.engine.hold import Build, Hold
+from treadle.engine.parts import Parts
 from treadle.store import Batch
 from treadle.store.messages import MessageRow
 from treadle.store.run_steps import StepRow
@@ -48,9 +49,6 @@ from treadle.store.turns import Attempt as RecordedAttempt
 from treadle.store.turns import Turn
 from treadle.upstream.chat import Attempt, ChatChunk, ChatUsage, FinishReason
 from treadle.upstream.errors import UpstreamError, UpstreamRateLimited, UpstreamRefusedPrompt
-
-if TYPE_CHECKING:
-    from treadle.engine.engine import Engine
 
 log = structlog.get_logger(__name__)
 
@@ -81,7 +79,7 @@ class TooManyTurns(Exception):
     message = f"The run was stopped after {MAX_TURNS} model turns: too many steps."
 
 
-async def take(engine: "Engine", hold: Hold) -> None:
+async def take(parts: Parts, hold: Hold) -> None:
     """Take turn `hold.row.turn`; on return the leg has ended, and its rows and events say how.
 
     Raises UpstreamError and BuiltInToolMissing (the caller fails the run), LeaseLost and IllegalMove (somebody else
@@ -92,7 +90,7 @@ async def take(engine: "Engine", hold: Hold) -> None:
     earlier = [turn for turn in await store.turns.of_run(hold.database, *hold.row.scope) if turn.turn < hold.row.turn]
     steps = await store.run_steps.of_run(hold.database, *hold.row.scope)
     messages = await store.messages.of_run(hold.database, *hold.row.scope)
-    live = LiveTurn(engine, hold, earlier, steps, messages)
+    live = LiveTurn(parts, hold, earlier, steps, messages)
     hold.feed.live = live.snapshot
     try:
         await live.take()
@@ -105,13 +103,13 @@ class LiveTurn:
 
     def __init__(
         self,
-        engine: "Engine",
+        parts: Parts,
         hold: Hold,
         earlier: Sequence[Turn],
         steps: list[StepRow],
         messages: list[MessageRow],
     ) -> None:
-        self._engine, self._hold, self._earlier = engine, hold, earlier
+        self._parts, self._hold, self._earlier = parts, hold, earlier
         self._number = hold.row.turn
         mine = [row for row in steps if row.turn == self._number]
         # From an attempt that was lost (R-9): what it left open, and whether it completed a message.
@@ -123,7 +121,7 @@ class LiveTurn:
         self._not_before = max((row.step.created_at for row in steps), default=0)
 
         self._text = MessageText()
-        self._calls = FunctionCalls(lambda: engine.new_id("tool_call"))
+        self._calls = FunctionCalls(lambda: parts.new_id("tool_call"))
         self._message: MessageRow | None = None
         self._step: StepRow | None = None
         self._finish_reason: FinishReason = "stop"
@@ -131,8 +129,8 @@ class LiveTurn:
         self._record = Turn(
             turn=self._number,
             model=hold.row.run.model,
-            queued_at_ms=engine.queued_at_ms(hold.row),
-            started_at_ms=engine.now_ms(),
+            queued_at_ms=parts.queued_at_ms(hold.row),
+            started_at_ms=parts.now_ms(),
             redone=hold.row.takeovers,
         )
         self._attempts: list[Attempt] = []
@@ -161,7 +159,7 @@ class LiveTurn:
     async def _ask(self) -> bool:
         """Ask the model and show what it says as it comes. False when a budget forbade to ask (R-30)."""
         run = self._hold.row.run
-        context = self._engine.context_tokens(run.model)
+        context = self._parts.context_tokens(run.model)
         try:
             asked = await prompt.build(self._hold.database, self._hold.row, self._earlier, context_tokens=context)
         except prompt.OverBudget as over:
@@ -176,7 +174,7 @@ class LiveTurn:
             prompt_tokens_left=asked.prompt_tokens_left,
             completion_tokens_left=asked.completion_tokens_left,
         )
-        answer = self._engine.upstream.stream_chat(run.model, asked.request, self._attempts)
+        answer = self._parts.upstream.stream_chat(run.model, asked.request, self._attempts)
         async with aclosing(answer) as groups:
             async for group in groups:
                 for chunk in group:
@@ -186,7 +184,7 @@ class LiveTurn:
 
     def _take_in(self, chunk: ChatChunk) -> None:
         if self._record.first_token_at_ms is None and (chunk.content or chunk.refusal or chunk.tool_calls):
-            self._record = replace(self._record, first_token_at_ms=self._engine.now_ms())
+            self._record = replace(self._record, first_token_at_ms=self._parts.now_ms())
         if chunk.content or chunk.refusal:
             self._take_in_text(chunk.content, chunk.refusal)
         run = self._hold.row.run
@@ -228,7 +226,7 @@ class LiveTurn:
     async def _open_message(self) -> None:
         """The message step and its message (S-3)."""
         kept = self._leftover("message_creation")
-        message_id = self._engine.new_id("message")
+        message_id = self._parts.new_id("message")
         if kept is not None and isinstance(kept.step.step_details, MessageCreationDetails):
             message_id = kept.step.step_details.message_creation.message_id
         step = self._new_step(MessageCreationDetails(message_creation=MessageCreation(message_id=message_id)), kept)
@@ -298,8 +296,8 @@ class LiveTurn:
     def _new_step(self, details: MessageCreationDetails | ToolCallsDetails, kept: StepRow | None) -> StepRow:
         run = self._hold.row.run
         step = RunStep(
-            id=kept.step.id if kept else self._engine.new_id("run_step"),
-            created_at=kept.step.created_at if kept else max(self._engine.now(), self._not_before),
+            id=kept.step.id if kept else self._parts.new_id("run_step"),
+            created_at=kept.step.created_at if kept else max(self._parts.now(), self._not_before),
             assistant_id=run.assistant_id,
             thread_id=run.thread_id,
             run_id=run.id,
@@ -368,7 +366,7 @@ class LiveTurn:
         self._put_record(batch)
         required = RequiredAction(submit_tool_outputs=RequiredToolOutputs(tool_calls=_required(calls)))
         return lifecycle.move(
-            batch, row, S.REQUIRES_ACTION, self._hold.feed, now=self._engine.now(), required_action=required
+            batch, row, S.REQUIRES_ACTION, self._hold.feed, now=self._parts.now(), required_action=required
         )
 
     def _stop_cut_short(self, batch: Batch, row: RunRow) -> RunRow:
@@ -389,7 +387,7 @@ class LiveTurn:
     def _stop_incomplete(self, batch: Batch, row: RunRow, limit: prompt.Limit) -> RunRow:
         """R-30: the budget is used up before the turn begins."""
         self._replace_leftovers(batch, None)
-        self._record = replace(self._record, error=limit, ended_at_ms=self._engine.now_ms())
+        self._record = replace(self._record, error=limit, ended_at_ms=self._parts.now_ms())
         return self._move(batch, row, S.INCOMPLETE, [], IncompleteDetails(reason=limit))
 
     def _move(
@@ -398,7 +396,7 @@ class LiveTurn:
         self._put_record(batch)
         used = usage.of_run([*self._closed_steps, *closed], [*self._earlier, self._record])
         return lifecycle.move(
-            batch, row, to, self._hold.feed, now=self._engine.now(), usage=used, incomplete_details=details
+            batch, row, to, self._hold.feed, now=self._parts.now(), usage=used, incomplete_details=details
         )
 
     def _complete_message(
@@ -407,7 +405,7 @@ class LiveTurn:
         """The step of the message that is open, completed with it; nothing when none is open."""
         if self._message is None or self._step is None:
             return []
-        now = self._engine.now()
+        now = self._parts.now()
         ended: dict[str, object] = {"status": MessageStatus.COMPLETED, "completed_at": now}
         if cut is not None:
             details = MessageIncompleteDetails(reason=cut)
@@ -420,7 +418,7 @@ class LiveTurn:
     def _complete_step(self, batch: Batch, step: RunStep, used: StepUsage | None) -> RunStep:
         assert self._step is not None  # noqa: S101 - callers close the step that is open
         completed = replace(
-            step, status=StepStatus.COMPLETED, completed_at=self._engine.now(), expires_at=None, usage=used
+            step, status=StepStatus.COMPLETED, completed_at=self._parts.now(), expires_at=None, usage=used
         )
         batch.write(store.run_steps.update(replace(self._step, step=completed)))
         batch.then(self._hold.feed.publish, STEP_EVENTS[completed.status], completed)
@@ -506,7 +504,7 @@ class LiveTurn:
     def _end_record(self) -> None:
         self._record = replace(
             self._record,
-            ended_at_ms=self._engine.now_ms(),
+            ended_at_ms=self._parts.now_ms(),
             finish_reason=self._finish_reason,
             attempts=tuple(convert(attempt, RecordedAttempt, from_attributes=True) for attempt in self._attempts),
             usage=self._step_usage(),

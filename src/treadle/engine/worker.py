@@ -9,13 +9,12 @@ from typing import Final
 import structlog
 
 from treadle import store
-from treadle.contract.ids import IdSource
 from treadle.contract.runs import LastError
 from treadle.contract.runs import RunStatus as S
 from treadle.engine import endings, lifecycle, turn
-from treadle.engine.engine import ChatUpstream, Clock, Engine, Limits
 from treadle.engine.feed import Feed
 from treadle.engine.hold import Hold
+from treadle.engine.parts import Parts
 from treadle.store import Batch
 from treadle.store.runs import RunRow
 
@@ -26,30 +25,15 @@ SCAN_SECONDS: Final = 1.0
 TAKEN_AT_ONCE: Final = 200
 
 
-def assemble(
-    database: store.Database,
-    upstream: ChatUpstream,
-    *,
-    clock: Clock,
-    new_id: IdSource,
-    limits: Limits,
-    work: bool = True,
-) -> Engine:
-    """An engine with its worker."""
-    engine = Engine(database, upstream, clock=clock, new_id=new_id, limits=limits)
-    engine.worker = Worker(engine, enabled=work)
-    return engine
-
-
 class Worker:
     """One per process. A run it holds has its id as `lease_owner` and a task here.
 
     One that is not `enabled` executes nothing: its runs wait for another process.
     """
 
-    def __init__(self, engine: Engine, *, enabled: bool = True) -> None:
+    def __init__(self, parts: Parts, *, enabled: bool = True) -> None:
         self.id = f"worker_{secrets.token_hex(8)}"
-        self._engine = engine
+        self._parts = parts
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._finishing: set[asyncio.Task[None]] = set()
         # Run ids of the last scan; only the second look counts.
@@ -61,13 +45,13 @@ class Worker:
     @property
     def has_room(self) -> bool:
         """Another run may be started: the cap is not reached (RL-3)."""
-        return not self._stopping and len(self._tasks) < self._engine.limits.max_runs
+        return not self._stopping and len(self._tasks) < self._parts.limits.max_runs
 
     def claim(self, batch: Batch, row: RunRow, feed: Feed) -> RunRow:
         """Add to `batch` the claim of a queued run, if there is room; otherwise the run waits in the queue."""
         if not self.has_room:
             return row
-        return lifecycle.claim(batch, row, self.id, feed, now=self._engine.now())
+        return lifecycle.claim(batch, row, self.id, feed, now=self._parts.now())
 
     def start(self, hold: Hold) -> None:
         """Execute a run; its claim is durable. Does nothing for a run that was not claimed."""
@@ -85,7 +69,7 @@ class Worker:
             task.cancel()
             await asyncio.wait({task})
         # Reads see what a cancelled task had given to the writer (a barrier: batches commit in their order).
-        await self._engine.database.commit(Batch())
+        await self._parts.database.commit(Batch())
 
     def finish_later(self, work: Coroutine[None, None, None]) -> None:
         """Run `work` in the background; a stopping server waits for it."""
@@ -97,8 +81,8 @@ class Worker:
         """At the start of the only server on this data folder: every lease is void, its runs continue here (R-9)."""
         batch = Batch()
         batch.write(store.runs.void_leases(), rows=None)
-        await self._engine.database.commit(batch)
-        rows = await store.runs.unheld(self._engine.database, limit=TAKEN_AT_ONCE)
+        await self._parts.database.commit(batch)
+        rows = await store.runs.unheld(self._parts.database, limit=TAKEN_AT_ONCE)
         await asyncio.gather(*(self._take(row) for row in rows))
 
     async def scan_until_stopped(self) -> None:
@@ -117,7 +101,7 @@ class Worker:
         """Stop in good order: running turns get a few seconds, the rest goes on at the next start."""
         self._stopping = True
         if self._tasks:
-            await asyncio.wait(self._tasks.values(), timeout=self._engine.limits.stop_seconds)
+            await asyncio.wait(self._tasks.values(), timeout=self._parts.limits.stop_seconds)
         for task in list(self._tasks.values()):
             task.cancel()
         if waiting := [*self._tasks.values(), *self._finishing]:
@@ -126,8 +110,8 @@ class Worker:
     async def _take_unheld(self) -> None:
         if not self.has_room:
             return
-        room = self._engine.limits.max_runs - len(self._tasks)
-        rows = await store.runs.unheld(self._engine.database, limit=min(room, TAKEN_AT_ONCE))
+        room = self._parts.limits.max_runs - len(self._tasks)
+        rows = await store.runs.unheld(self._parts.database, limit=min(room, TAKEN_AT_ONCE))
         # A waiting run that was just cancelled is being finished by the command that did it.
         cancelling = {row.run.id for row in rows if row.run.status is S.CANCELLING} - self._seen_cancelling
         self._seen_cancelling = cancelling
@@ -135,9 +119,7 @@ class Worker:
 
     async def _take_lost(self) -> None:
         """Runs of ours without a task: seen twice, because a run is claimed a moment before its task starts."""
-        lost = [
-            row for row in await store.runs.held_by(self._engine.database, self.id) if row.run.id not in self._tasks
-        ]
+        lost = [row for row in await store.runs.held_by(self._parts.database, self.id) if row.run.id not in self._tasks]
         for row in lost:
             if row.run.id in self._seen_lost:
                 log.warning("run without a task", run_id=row.run.id)
@@ -145,9 +127,9 @@ class Worker:
         self._seen_lost = {row.run.id for row in lost}
 
     async def _take(self, row: RunRow) -> None:
-        hold = self._engine.hold(row)
+        hold = self._parts.hold(row)
         try:
-            await hold.write(lambda batch, row: lifecycle.claim(batch, row, self.id, hold.feed, now=self._engine.now()))
+            await hold.write(lambda batch, row: lifecycle.claim(batch, row, self.id, hold.feed, now=self._parts.now()))
         except (lifecycle.LeaseLost, lifecycle.RunMoved):
             return
         self.start(hold)
@@ -174,14 +156,14 @@ class Worker:
     async def _continue(self, hold: Hold) -> None:
         row = hold.row
         if row.run.status is S.CANCELLING:
-            await endings.end(hold, S.CANCELLED, now=self._engine.now())
+            await endings.end(hold, S.CANCELLED, now=self._parts.now())
         elif row.takeovers > lifecycle.MAX_TAKEOVERS:
             message = f"The worker was lost {row.takeovers} times while it took turn {row.turn + 1} of this run."
             await endings.end(
-                hold, S.FAILED, now=self._engine.now(), last_error=LastError(code="server_error", message=message)
+                hold, S.FAILED, now=self._parts.now(), last_error=LastError(code="server_error", message=message)
             )
         else:
-            await turn.take(self._engine, hold)
+            await turn.take(self._parts, hold)
             log.info("leg ended", status=hold.row.run.status)
 
     async def _fail(self, hold: Hold, error: Exception) -> None:
@@ -191,7 +173,7 @@ class Worker:
         else:
             log.warning("run failed", code=told.code, error=told.message)
         with suppress(lifecycle.LeaseLost, lifecycle.RunMoved):
-            await endings.end(hold, S.FAILED, now=self._engine.now(), last_error=told)
+            await endings.end(hold, S.FAILED, now=self._parts.now(), last_error=told)
 
     async def _release(self, hold: Hold) -> None:
         with suppress(lifecycle.LeaseLost, lifecycle.RunMoved, store.DatabaseUnavailable):

@@ -13,12 +13,11 @@ import msgspec
 import structlog
 
 from treadle import store
-from treadle.contract import ids
 from treadle.contract.errors import ApiError, InvalidRequest, ServerFault, TooLarge, Unavailable
 from treadle.contract.fields import Body
 from treadle.contract.ids import Kind
 from treadle.contract.operations import Operation
-from treadle.contract.validation import decode_body, decode_query
+from treadle.contract.validation import check_id, decode_body, decode_query
 from treadle.engine.engine import Engine
 from treadle.http import sse
 from treadle.http.auth import ORGANIZATION, Authenticator
@@ -115,8 +114,8 @@ class Api:
         if operation.body is not None:
             arguments.append(body)
         for (name, kind), value in zip(bound.path_kinds, path, strict=True):
-            if kind is not None and not ids.has_prefix(kind, value):
-                raise InvalidRequest.wrong_id(name, value, kind)
+            if kind is not None:
+                check_id(kind, value, name)
         context = Context(self._engine, self._model_servers, project_id, request.request_id, request.headers)
         return await bound.handler(context, *arguments)
 

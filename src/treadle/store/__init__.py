@@ -10,7 +10,8 @@ from treadle.store import (
     turns,
 )
 from treadle.store.batch import Batch, Statement
-from treadle.store.database import Database, DatabaseUnavailable, DataFolderInUse, open_database
+from treadle.store.database import Database, DatabaseUnavailable, DataFolderInUse
+from treadle.store.opening import open_database
 
 __all__ = [
     "Batch",

@@ -1,7 +1,6 @@
-"""The database as the rest of the store sees it, and the way to open one."""
+"""The database as the rest of the store sees it; `opening` chooses the dialect."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Protocol
 
 from treadle.store.batch import Batch, Statement
@@ -32,18 +31,3 @@ class Database(Protocol):
 
     async def close(self) -> None:
         """Finish the commits already asked for and let go of the files."""
-
-
-def open_database(
-    data_dir: Path, *, exclusive: bool = True, observe_commit: CommitObserver | None = None
-) -> "Database":
-    """Open the embedded database in `data_dir`, creating or migrating it. Must be called on a running event loop.
-
-    `exclusive` takes the data folder's lock, as `serve` does; `keys` and `doctor` open the database beside a server.
-    `observe_commit` is called with "before" and "after" around each COMMIT (in the writer's thread) and with
-    "published" when its results and events are out (on the event loop); the crash suite kills the process there.
-    Raises DataFolderInUse.
-    """
-    from treadle.store.sqlite import SqliteDatabase  # noqa: PLC0415 - a dialect's driver is loaded when it is used
-
-    return SqliteDatabase(data_dir, exclusive=exclusive, observe_commit=observe_commit)

@@ -1,4 +1,4 @@
-"""Runs: create, submit tool outputs, cancel, modify. Contract: docs/behaviour.md, section 5."""
+"""Runs: create, submit tool outputs, modify. Contract: docs/behaviour.md, section 5."""
 
 from typing import NamedTuple, TypeVar
 
@@ -22,11 +22,10 @@ from treadle.contract.runs import (
 from treadle.contract.runs import RunStatus as S
 from treadle.contract.threads import CreateThreadRequest
 from treadle.contract.tools import FunctionTool, NamedToolChoice, Tool, ToolResources, normalised
-from treadle.engine import endings, expiry, lifecycle
+from treadle.engine import expiry, lifecycle
 from treadle.engine.commands import messages, references, threads
 from treadle.engine.engine import Engine
 from treadle.engine.feed import Reader
-from treadle.engine.hold import Hold
 from treadle.store import Batch
 from treadle.store.run_steps import StepRow
 from treadle.store.runs import RunRow
@@ -135,34 +134,6 @@ async def submit_tool_outputs(
         raise InvalidRequest.no_outputs_expected(fresh.run.status) from None
     engine.worker.start(hold)
     return Started(answer[0], reader)
-
-
-async def cancel(engine: Engine, project_id: str, thread_id: str, run_id: str) -> Run:
-    """R-50: the run as `cancelling`; it goes on to `cancelled` by itself. Raises NotFound, InvalidRequest (E-75)."""
-    row = await store.runs.get(engine.database, project_id, thread_id, run_id)
-    row = await expiry.settle(engine, row)
-    try:
-        hold = await _begin_cancel(engine, row)
-    except lifecycle.IllegalMove as moved:
-        raise InvalidRequest.cannot_cancel_run(moved.status) from None
-    except lifecycle.LeaseLost:
-        return await cancel(engine, project_id, thread_id, run_id)
-    answer = hold.row.run
-    engine.worker.finish_later(_finish_cancel(engine, hold))
-    return answer
-
-
-async def cancel_now(engine: Engine, row: RunRow) -> None:
-    """Cancel an active run and return when it is over (T-7)."""
-    try:
-        hold = await _begin_cancel(engine, row)
-    except (lifecycle.IllegalMove, lifecycle.LeaseLost):
-        # It ended by itself, or somebody else is cancelling it: that one finishes it, or we do.
-        fresh = await store.runs.find(engine.database, *row.scope)
-        if fresh is None or fresh.run.status is not S.CANCELLING:
-            return
-        hold = engine.hold(fresh)
-    await _finish_cancel(engine, hold)
 
 
 async def modify(engine: Engine, project_id: str, thread_id: str, run_id: str, request: ModifyRunRequest) -> Run:
@@ -288,28 +259,3 @@ async def _answered_step(engine: Engine, row: RunRow, outputs: dict[str, str]) -
         usage=used,
     )
     return StepRow(step, waiting.seq, waiting.turn)
-
-
-async def _begin_cancel(engine: Engine, row: RunRow) -> Hold:
-    """Move the run to cancelling. A run nobody holds changes hands here, so that its event ids go on increasing."""
-    hold = engine.hold(row)
-
-    def build(batch: Batch, row: RunRow) -> RunRow:
-        fence = row.fence if row.lease_owner else row.fence + 1
-        return lifecycle.move(batch, row, S.CANCELLING, hold.feed, now=engine.now(), fence=fence)
-
-    await hold.write(build)
-    return hold
-
-
-async def _finish_cancel(engine: Engine, hold: Hold) -> None:
-    """R-51: stop whoever works on the run, then close what it left open."""
-    await engine.worker.stop(hold.row.run.id)
-    fresh = await store.runs.find(engine.database, *hold.row.scope)
-    if fresh is None or fresh.run.status is not S.CANCELLING:
-        return
-    hold.row = fresh
-    try:
-        await endings.end(hold, S.CANCELLED, now=engine.now())
-    except (lifecycle.LeaseLost, lifecycle.RunMoved):
-        return

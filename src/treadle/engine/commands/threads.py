@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from treadle import store
 from treadle.contract.threads import CreateThreadRequest, ModifyThreadRequest, Thread, ThreadDeleted
 from treadle.engine import lifecycle
-from treadle.engine.commands import messages, references, runs
+from treadle.engine.commands import cancelling, messages, references
 from treadle.engine.engine import Engine
 from treadle.store import Batch
 from treadle.store.threads import remove_remains
@@ -62,7 +62,7 @@ async def delete(engine: Engine, project_id: str, thread_id: str) -> ThreadDelet
         await store.threads.require(engine.database, project_id, thread_id)
         active = await store.runs.find_active(engine.database, thread_id)
         if active is not None:
-            await runs.cancel_now(engine, active)
+            await cancelling.cancel_now(engine, active)
         batch = Batch()
         store.threads.lock(batch, project_id, thread_id)
         store.runs.refuse_active(batch, thread_id, lambda _run_id: lifecycle.RunMoved())

@@ -60,7 +60,7 @@ async def modify_run(ctx: Context, thread_id: str, run_id: str, body: ModifyRunR
 
 async def cancel_run(ctx: Context, thread_id: str, run_id: str) -> Run:
     """operationId cancelRun."""
-    return await commands.runs.cancel(ctx.engine, ctx.project_id, thread_id, run_id)
+    return await commands.cancelling.cancel(ctx.engine, ctx.project_id, thread_id, run_id)
 
 
 async def submit_tool_outputs_to_run(
