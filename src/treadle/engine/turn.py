@@ -141,7 +141,7 @@ class LiveTurn:
         try:
             if await self._ask():
                 await self._finish()
-        except (UpstreamError, tools.BuiltInToolMissing, asyncio.CancelledError) as error:
+        except (UpstreamError, tools.BuiltInToolMissing, lifecycle.IllegalMove, asyncio.CancelledError) as error:
             await self._keep_partial(error)
             raise
 
@@ -436,9 +436,11 @@ class LiveTurn:
     async def _flush(self) -> None:
         """Bring the rows up to what readers were shown (M-13)."""
         self._alarm = None
-        await self._write(self._put_partial)
-        if self._message is not None:
-            self._message = replace(self._message, version=self._message.version + 1)
+        # What goes wrong here goes wrong in the turn's next write, too, and is dealt with there.
+        with suppress(lifecycle.LeaseLost, lifecycle.RunMoved, store.DatabaseUnavailable):
+            await self._write(self._put_partial)
+            if self._message is not None:
+                self._message = replace(self._message, version=self._message.version + 1)
 
     def _put_partial(self, batch: Batch, row: RunRow) -> None:
         if self._message is not None:
@@ -456,9 +458,7 @@ class LiveTurn:
             self._alarm.cancel()
             self._alarm = None
         if self._flushing is not None:
-            # What went wrong there goes wrong in the caller's own write, too.
-            with suppress(lifecycle.LeaseLost, lifecycle.RunMoved, store.DatabaseUnavailable):
-                await self._flushing
+            await self._flushing
             self._flushing = None
 
     async def _keep_partial(self, error: BaseException) -> None:

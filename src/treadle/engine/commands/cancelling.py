@@ -41,6 +41,8 @@ async def cancel_now(engine: Engine, row: RunRow) -> None:
 
 async def _begin_cancel(engine: Engine, row: RunRow) -> Hold:
     """Move the run to cancelling. A run nobody holds changes hands here, so that its event ids go on increasing."""
+    if S.CANCELLING not in lifecycle.NEXT[row.run.status]:
+        raise lifecycle.IllegalMove(row.run.status)
     hold = engine.hold(row)
 
     def build(batch: Batch, row: RunRow) -> RunRow:
