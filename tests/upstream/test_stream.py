@@ -519,3 +519,32 @@ def test_a_model_has_its_own_name_for_max_tokens_additions_and_omissions():
         "top_k": 20,
         "max_completion_tokens": 300,
     }
+
+
+async def test_a_connection_that_the_server_closed_although_it_promised_to_keep_it_costs_no_try():
+    """llama.cpp's server closes its connections after a stream; only the next request on one finds that out."""
+    answer = b'data: {"choices":[{"delta":{"content":"Hi"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: %d\r\n\r\n" % len(answer)
+    connections = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        for answers in (head + answer, b""):
+            request = await reader.readuntil(b"\r\n\r\n")
+            await reader.readexactly(int(request.lower().partition(b"content-length:")[2].split(b"\r\n")[0]))
+            writer.write(answers)
+        writer.close()
+
+    listener = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with listener:
+        ask = Asker(f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}/v1")
+        model_map = ModelMap([ask.settings(tries=1)], {})
+        async with Upstream(model_map, clock=time.time) as upstream:
+            for _ in range(2):
+                async with contextlib.aclosing(upstream.stream_chat("gpt-4o", HELLO, ask.attempts)) as chunks:
+                    ask.chunks += [chunk async for group in chunks for chunk in group]
+
+    assert ask.text == "HiHi"
+    assert [attempt.status for attempt in ask.attempts] == [200, 200]
+    assert connections == 2

@@ -10,6 +10,7 @@ from tests.upstream.conftest import HELLO, Asker
 from treadle.contract.errors import BadGateway, Unavailable
 from treadle.upstream import (
     LOCAL,
+    Attempt,
     ChatChunk,
     ChatRequest,
     ModelMap,
@@ -35,9 +36,11 @@ class Embedded:
     async def settings(self) -> UpstreamSettings:
         return self._settings
 
-    def stream_chat(self, request: ChatRequest) -> AsyncGenerator[list[ChatChunk], None]:
+    def stream_chat(
+        self, request: ChatRequest, attempts: list[Attempt] | None = None
+    ) -> AsyncGenerator[list[ChatChunk], None]:
         route = Route(upstream=self._settings, model="the-file")
-        return stream(self._session, route, request, clock=time.time)
+        return stream(self._session, route, request, clock=time.time, attempts=attempts)
 
 
 class Broken(Embedded):

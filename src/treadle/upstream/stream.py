@@ -81,13 +81,7 @@ async def _try(
 ) -> tuple["_Answer", list[ChatChunk]]:
     """One attempt. Nothing stays open when it raises."""
     try:
-        response = await session.post(
-            connection.endpoint(upstream, "/chat/completions"),
-            data=body,
-            headers=connection.headers(upstream),
-            timeout=connection.timeout(upstream, silence_seconds=upstream.first_token_timeout_seconds),
-            allow_redirects=False,
-        )
+        response = await _post(session, upstream, body)
     except connection.FAILURES as error:
         raise failures.unreachable(upstream, error, began=False) from error
     answer = _Answer(upstream, response)
@@ -96,6 +90,23 @@ async def _try(
     except BaseException:
         answer.close()
         raise
+
+
+async def _post(session: aiohttp.ClientSession, upstream: UpstreamSettings, body: bytes) -> aiohttp.ClientResponse:
+    async def post() -> aiohttp.ClientResponse:
+        return await session.post(
+            connection.endpoint(upstream, "/chat/completions"),
+            data=body,
+            headers=connection.headers(upstream),
+            timeout=connection.timeout(upstream, silence_seconds=upstream.first_token_timeout_seconds),
+            allow_redirects=False,
+        )
+
+    try:
+        return await post()
+    except aiohttp.ServerDisconnectedError:
+        # Some servers (llama.cpp's) close a connection they promised to keep, and only using it tells: once more, now.
+        return await post()
 
 
 @contextlib.contextmanager

@@ -31,7 +31,9 @@ class LocalModel(Protocol):
     async def settings(self) -> UpstreamSettings:
         """Where it listens. Starts it when it is not running; raises UpstreamError when it cannot."""
 
-    def stream_chat(self, request: ChatRequest) -> AsyncGenerator[list[ChatChunk], None]:
+    def stream_chat(
+        self, request: ChatRequest, attempts: list[Attempt] | None = None
+    ) -> AsyncGenerator[list[ChatChunk], None]:
         """As `stream.stream`."""
 
 
@@ -69,7 +71,7 @@ class Upstream:
             return stream(self._session, route, request, clock=self._clock, attempts=attempts)
         if self._local is None:
             raise NoUpstream
-        return self._local.stream_chat(request)
+        return self._local.stream_chat(request, attempts)
 
     async def forward(self, path: str, body: bytes, headers: Mapping[str, str]) -> Forwarded:
         """`passthrough.forward` to the upstream of the model that the body names.

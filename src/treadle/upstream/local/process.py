@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from treadle.upstream import connection
-from treadle.upstream.chat import ChatChunk, ChatRequest
+from treadle.upstream.chat import Attempt, ChatChunk, ChatRequest
 from treadle.upstream.errors import UpstreamUnavailable
 from treadle.upstream.local import tools
 from treadle.upstream.models import ModelSettings, Route, UpstreamSettings
@@ -89,13 +89,16 @@ class LocalModel:
                 self._child, self._settings = await self._start()
             return self._settings
 
-    async def stream_chat(self, request: ChatRequest) -> AsyncGenerator[list[ChatChunk], None]:
+    async def stream_chat(
+        self, request: ChatRequest, attempts: list[Attempt] | None = None
+    ) -> AsyncGenerator[list[ChatChunk], None]:
         """As `stream.stream`, with tool calls as `tools` explains. A tool call comes without an id."""
         plan = tools.plan(request)
         route = Route(
             upstream=await self.settings(), model=self.model.stem, settings=ModelSettings(extra_body=plan.extra_body)
         )
-        async with contextlib.aclosing(stream(self._session, route, plan.request, clock=self._clock)) as answer:
+        answer = stream(self._session, route, plan.request, clock=self._clock, attempts=attempts)
+        async with contextlib.aclosing(answer):
             async for chunks in answer:
                 told = chunks if plan.calls is None else plan.calls.read(chunks)
                 if told:
