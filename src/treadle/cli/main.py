@@ -8,6 +8,7 @@ import click
 
 # Name of a subcommand -> module of this package; its command object is called `command`.
 COMMANDS: Final = {
+    "backup": "backup",
     "keys": "keys",
     "model": "model",
     "serve": "serve",

@@ -62,6 +62,11 @@ def choice(run: Run, *, turn: int) -> str | ChatTool | None:
     return "required"
 
 
+def built_in_kinds(tools: Sequence[Tool]) -> tuple[str, ...]:
+    """What these tools need of the worker that executes the run."""
+    return tuple(sorted({kind for tool in tools if (kind := _kind(tool)) is not None}))
+
+
 def refuse_built_in(name: str, tools: Sequence[Tool]) -> None:
     """Raise BuiltInToolMissing when a call by `name` means one of ours."""
     for tool in tools:

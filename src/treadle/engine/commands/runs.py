@@ -26,6 +26,7 @@ from treadle.engine import expiry, lifecycle
 from treadle.engine.commands import messages, references, threads
 from treadle.engine.engine import Engine
 from treadle.engine.feed import Reader
+from treadle.engine.tools import built_in_kinds
 from treadle.store import Batch
 from treadle.store.run_steps import StepRow
 from treadle.store.runs import RunRow
@@ -164,7 +165,9 @@ async def _start(
     thread: object | None = None,
 ) -> Started:
     """Commit a new run with what is in `batch` already, and hand it to the worker when that claimed it."""
-    row = RunRow(run=run, project_id=project_id, due_at=run.expires_at, include=include)
+    row = RunRow(
+        run=run, project_id=project_id, due_at=run.expires_at, needs=built_in_kinds(run.tools), include=include
+    )
     hold = engine.hold(row)
     reader = hold.feed.read(with_ids=with_ids) if stream else None
     if thread is not None:
