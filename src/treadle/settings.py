@@ -12,6 +12,7 @@ from msgspec import Struct, field
 from treadle.upstream.models import ModelSettings, UpstreamSettings
 
 FILE_NAME: Final = "treadle.toml"
+KEY_FILE: Final = "api-key"  # in the data folder: the first key, when there was no terminal to show it on
 DEFAULT_UPSTREAM: Final = "default"
 LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -50,6 +51,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     strict_projects: bool = False
     max_runs: int = 1000
     stop_seconds: float = 5.0
+    keep_alive_seconds: float = 15.0
     log_level: str = "info"
 
     def __repr__(self) -> str:

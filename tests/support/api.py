@@ -41,6 +41,11 @@ class Answer(NamedTuple):
         assert set(self.json["error"]) == {"message", "type", "param", "code"}
         return self.json["error"]
 
+    @property
+    def refusal(self) -> tuple[int, str | None, str | None]:
+        """(status, code, param) of an error answer."""
+        return self.status, self.error["code"], self.error["param"]
+
 
 class Api:
     """Talks to a live server as the holder of `key`. Every 200 is validated against the schema of its operation."""

@@ -77,7 +77,8 @@ class LiveServer:
 
     def _run(self) -> None:
         try:
-            with asyncio.Runner(loop_factory=self._new_loop) as runner:
+            # uvicorn exits when the application cannot start; `start` raises the reason.
+            with contextlib.suppress(SystemExit), asyncio.Runner(loop_factory=self._new_loop) as runner:
                 runner.run(self._serve())
         finally:
             self._started.set()

@@ -5,8 +5,8 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from tests.upstream.conftest import Asker
 
+from tests.upstream.conftest import Asker
 from treadle.upstream import (
     NoUpstream,
     UpstreamAuthentication,

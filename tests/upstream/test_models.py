@@ -2,8 +2,8 @@
 
 import msgspec
 import pytest
-from tests.upstream.conftest import Answering
 
+from tests.upstream.conftest import Answering
 from treadle.upstream import (
     ChatRequest,
     ModelMap,

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 
 import msgspec
 import pytest
-from tests.upstream.conftest import Answering, Asker
 
+from tests.upstream.conftest import Answering, Asker
 from treadle.contract.errors import ApiError, BadGateway, InvalidRequest, NotFound, Unavailable
 from treadle.upstream import Forwarded, ModelMap, ModelSettings, Upstream, UpstreamError
 from treadle.upstream.scripted import ScriptedUpstream, cut, fail, hang, say

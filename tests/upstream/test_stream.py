@@ -6,8 +6,8 @@ import time
 
 import msgspec
 import pytest
-from tests.upstream.conftest import HELLO, Answering, Asker
 
+from tests.upstream.conftest import HELLO, Answering, Asker
 from treadle.upstream import (
     ChatRequest,
     ChatUsage,

@@ -5,8 +5,8 @@ from collections.abc import AsyncGenerator
 
 import aiohttp
 import pytest
-from tests.upstream.conftest import HELLO, Asker
 
+from tests.upstream.conftest import HELLO, Asker
 from treadle.contract.errors import BadGateway, Unavailable
 from treadle.upstream import (
     LOCAL,

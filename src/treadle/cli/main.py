@@ -9,6 +9,8 @@ import click
 # Name of a subcommand -> module of this package; its command object is called `command`.
 COMMANDS: Final = {
     "backup": "backup",
+    "call": "call",
+    "doctor": "doctor",
     "keys": "keys",
     "model": "model",
     "serve": "serve",

@@ -58,6 +58,11 @@ class ApiError(Exception):
         self.message, self.param, self.code = message, param, code
         self.headers: dict[str, str] = dict(headers or {})
 
+    @property
+    def request_id(self) -> str | None:
+        """What the server calls the request, on the client's side, where `headers` are those of the answer (H-20)."""
+        return self.headers.get("x-request-id")
+
     def envelope(self) -> dict[str, dict[str, str | None]]:
         """The body of the answer; all four keys are always there (E-1)."""
         return {"error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}}

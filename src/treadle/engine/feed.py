@@ -42,7 +42,8 @@ class Feed:
     so far; None while no turn is being taken.
     """
 
-    def __init__(self, fence: int) -> None:
+    def __init__(self, fence: int, *, keep_alive_seconds: float = KEEP_ALIVE_SECONDS) -> None:
+        self.keep_alive_seconds = keep_alive_seconds
         self.first_id = fence * _IDS_PER_FENCE + 1
         self.live: Snapshot | None = None
         self.run_event: bytes | None = None
@@ -164,7 +165,7 @@ class Reader:
             if self._position == self._feed.position:
                 self._waiter = loop.create_future()
                 self._feed.wait(self._waiter)
-                alarm = loop.call_later(KEEP_ALIVE_SECONDS, _resolve, self._waiter)
+                alarm = loop.call_later(self._feed.keep_alive_seconds, _resolve, self._waiter)
                 await self._waiter
                 alarm.cancel()
                 if self._position == self._feed.position and not self._closed:
@@ -181,14 +182,15 @@ class Reader:
 class Feeds:
     """The feeds of this process by run id."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, keep_alive_seconds: float = KEEP_ALIVE_SECONDS) -> None:
+        self._keep_alive_seconds = keep_alive_seconds
         self._feeds: dict[str, Feed] = {}
 
     def open(self, run_id: str, fence: int) -> Feed:
         """The run's feed; a new one numbers its events from `fence`."""
         feed = self._feeds.get(run_id)
         if feed is None:
-            feed = self._feeds[run_id] = Feed(fence)
+            feed = self._feeds[run_id] = Feed(fence, keep_alive_seconds=self._keep_alive_seconds)
             feed.on_end = lambda: self._forget_later(run_id)
         return feed
 

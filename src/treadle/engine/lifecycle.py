@@ -55,6 +55,7 @@ class LeaseLost(Exception):
 
 def begin(batch: Batch, row: RunRow, feed: Feed) -> RunRow:
     """Add to `batch` the new run; when it is durable the feed says thread.run.created and thread.run.queued."""
+    row = replace(row, fence=row.fence + 1)  # its events count as a holder's, as in `move`
     batch.write(store.runs.insert(row))
     batch.then(feed.publish_run, EventName.RUN_CREATED, row.run)
     batch.then(feed.publish_run, RUN_EVENTS[S.QUEUED], row.run)
@@ -65,13 +66,18 @@ def move(batch: Batch, row: RunRow, to: S, feed: Feed, *, now: int, **changes: A
     """Add to `batch` the guarded move of `row` to `to`; when it is durable, the run's feed says `thread.run.<to>`.
 
     `changes` are fields of the run or of its row. What follows from the status itself (timestamps, R-3 to R-5; the
-    lease; required_action, R-40) is set here. Raises IllegalMove at once, and RunMoved at commit when version, fence
-    or status are no longer those of `row`: of two racing writers one wins and nothing of the other's batch is written.
+    lease; required_action, R-40) is set here. A run that nobody holds changes hands with its move, and its fence goes
+    up, so that the ids of later events begin above this one's, also after a crash (W-9).
+
+    Raises IllegalMove at once, and RunMoved at commit when version, fence or status are no longer those of `row`: of
+    two racing writers one wins and nothing of the other's batch is written.
     """
     if to not in NEXT[row.run.status]:
         raise IllegalMove(row.run.status)
     of_run: dict[str, Any] = {"status": to, "required_action": None, **_consequences(to, now)}
-    of_row: dict[str, Any] = {"lease_owner": None} if to in ENDS_LEG else {}
+    of_row: dict[str, Any] = {"fence": row.fence if row.lease_owner else row.fence + 1}
+    if to in ENDS_LEG:
+        of_row["lease_owner"] = None
     if to in TERMINAL:
         of_row["due_at"] = None
     for name, value in changes.items():
@@ -87,7 +93,7 @@ def claim(batch: Batch, row: RunRow, worker_id: str, feed: Feed, *, now: int) ->
     For a run that was in progress this is a takeover, not a status move (R-9).
     """
     if row.run.status is S.QUEUED:
-        return move(batch, row, S.IN_PROGRESS, feed, now=now, fence=row.fence + 1, lease_owner=worker_id)
+        return move(batch, row, S.IN_PROGRESS, feed, now=now, lease_owner=worker_id)
     changes = {"fence": row.fence + 1, "lease_owner": worker_id, "takeovers": row.takeovers + 1}
     return _written(batch, row, row.run, changes)
 

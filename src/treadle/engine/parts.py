@@ -6,7 +6,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from treadle.contract.ids import IdSource
-from treadle.engine.feed import Feeds
+from treadle.engine.feed import KEEP_ALIVE_SECONDS, Feeds
 from treadle.engine.hold import Hold
 from treadle.store import Database
 from treadle.store.runs import RunRow
@@ -29,10 +29,14 @@ class ChatUpstream(Protocol):
 
 
 class Limits(Struct, frozen=True, kw_only=True):
-    """What an operator may set. `max_runs` is the cap on simultaneous runs; the rest stay queued (RL-3)."""
+    """What an operator may set. `max_runs` is the cap on simultaneous runs; the rest stay queued (RL-3).
+
+    After `keep_alive_seconds` of silence a stream gets a comment (W-5).
+    """
 
     max_runs: int = 1000
     stop_seconds: float = 5.0
+    keep_alive_seconds: float = KEEP_ALIVE_SECONDS
 
 
 class Parts:
@@ -43,7 +47,7 @@ class Parts:
     ) -> None:
         self.database, self.upstream = database, upstream
         self.clock, self.new_id, self.limits = clock, new_id, limits
-        self.feeds = Feeds()
+        self.feeds = Feeds(keep_alive_seconds=limits.keep_alive_seconds)
 
     def now(self) -> int:
         """Unix seconds."""

@@ -5,9 +5,9 @@ is replaced by the first commit of the redo (R-9).
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import aclosing, suppress
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import structlog
 from msgspec import UNSET, convert
@@ -140,9 +140,9 @@ class LiveTurn:
     async def take(self) -> None:
         try:
             if await self._ask():
-                await self._finish()
-        except (UpstreamError, tools.BuiltInToolMissing, lifecycle.IllegalMove, asyncio.CancelledError) as error:
-            await self._keep_partial(error)
+                await _to_its_end(self._finish())
+        except (Exception, asyncio.CancelledError) as error:
+            await _to_its_end(self._keep_partial(error))
             raise
 
     def snapshot(self) -> Sequence[bytes]:
@@ -209,13 +209,13 @@ class LiveTurn:
         feed = self._hold.feed
         if self._text.has_begun and not self._has_message:
             if self._message is None:
-                await self._open_message()
+                await _to_its_end(self._open_message())
             if self._message is not None and (delta := self._text.delta(self._message.message.id)) is not None:
                 feed.publish(EventName.MESSAGE_DELTA, delta)
                 self._flush_later()
         if len(self._calls):
             if self._step is None or self._message is not None:
-                await self._open_calls()
+                await _to_its_end(self._open_calls())
             if self._step is not None:
                 for step_delta in self._calls.deltas(self._step.step.id):
                     feed.publish(EventName.STEP_DELTA, step_delta)
@@ -258,6 +258,7 @@ class LiveTurn:
             else:
                 self._update_message(batch, self._message)
             self._put_record(batch)
+            batch.then(self._opened, step, replace(self._message, version=self._message.version + 1))
             self._say_opened(batch, step.step)
             batch.then(self._hold.feed.publish, EventName.MESSAGE_CREATED, self._message.message)
             batch.then(self._hold.feed.publish, EventName.MESSAGE_IN_PROGRESS, self._message.message)
@@ -267,28 +268,22 @@ class LiveTurn:
         except BaseException:
             self._message = None
             raise
-        self._opened(step)
-        self._message = replace(self._message, version=self._message.version + 1)
 
     async def _open_calls(self) -> None:
         """The tool step (S-4); the message before it is complete now."""
         await self._settle_flush()
         kept = self._leftover("tool_calls")
         step = self._new_step(ToolCallsDetails(tool_calls=[]), kept)
-        closed: list[RunStep] = []
 
         def build(batch: Batch, row: RunRow) -> None:
-            closed[:] = self._complete_message(batch, usage.NONE)
+            closed = self._complete_message(batch, usage.NONE)
             self._replace_leftovers(batch, kept)
             self._put_step(batch, step, kept)
             self._put_record(batch)
+            batch.then(self._opened, step, None, closed)
             self._say_opened(batch, step.step)
 
         await self._write(build)
-        self._closed_steps += closed
-        self._has_message = self._has_message or bool(closed)
-        self._message = None
-        self._opened(step)
 
     def _leftover(self, kind: str) -> StepRow | None:
         return next((row for row in self._leftovers if row.step.type == kind), None)
@@ -326,8 +321,11 @@ class LiveTurn:
         batch.then(self._hold.feed.publish, EventName.STEP_CREATED, step)
         batch.then(self._hold.feed.publish, EventName.STEP_IN_PROGRESS, step)
 
-    def _opened(self, step: StepRow) -> None:
-        self._step = step
+    def _opened(self, step: StepRow, message: MessageRow | None, closed: Sequence[RunStep] = ()) -> None:
+        """Together with its events, so that a snapshot never shows what was open before them (W-9)."""
+        self._step, self._message = step, message
+        self._closed_steps += closed
+        self._has_message = self._has_message or bool(closed)
         self._leftovers = []
         self._next_seq = max(self._next_seq, step.seq + 1)
         self._not_before = step.step.created_at
@@ -444,10 +442,10 @@ class LiveTurn:
 
     def _put_partial(self, batch: Batch, row: RunRow) -> None:
         if self._message is not None:
-            message = replace(self._message.message, content=self._text.content())
+            message = replace(self._message.message, content=self._text.shown())
             self._update_message(batch, replace(self._message, message=message))
         elif self._step is not None:
-            details = ToolCallsDetails(tool_calls=self._calls.calls())
+            details = ToolCallsDetails(tool_calls=self._calls.shown())
             batch.write(
                 store.run_steps.update(replace(self._step, step=replace(self._step.step, step_details=details)))
             )
@@ -493,7 +491,8 @@ class LiveTurn:
         run = self._hold.row.run
         rows = await store.messages.of_run(self._hold.database, run.thread_id, run.id)
         fresh = next((row for row in rows if row.message.id == self._message.message.id), None)
-        if fresh is None:
+        if fresh is None or fresh.message.status is not MessageStatus.IN_PROGRESS:
+            # The run was ended over our head: what is closed stays closed.
             raise lifecycle.LeaseLost
         message = replace(self._message.message, metadata=fresh.message.metadata)
         self._message = MessageRow(message, fresh.seq, fresh.version)
@@ -521,6 +520,22 @@ class LiveTurn:
             prompt_tokens=self._usage.prompt_tokens,
             total_tokens=self._usage.total_tokens,
         )
+
+
+async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """Await `work`, also when we are cancelled meanwhile: we must know what it committed before we write again."""
+    task = asyncio.ensure_future(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError as error:
+            cancelled = error
+    failure = task.exception()
+    if cancelled is not None:
+        raise cancelled
+    if failure is not None:
+        raise failure
 
 
 def _required(calls: Sequence[ToolCall]) -> list[RunToolCall]:

@@ -36,16 +36,20 @@ class Worker:
         self._parts = parts
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._finishing: set[asyncio.Task[None]] = set()
-        # Run ids of the last scan; only the second look counts.
-        self._seen_cancelling: set[str] = set()
-        self._seen_lost: set[str] = set()
+        # Runs that somebody should be about to see to, and the loop's time when a scan first found them so.
+        self._doubtful: dict[str, float] = {}
         self._room = asyncio.Event()
         self._stopping = not enabled
 
     @property
     def has_room(self) -> bool:
         """Another run may be started: the cap is not reached (RL-3)."""
-        return not self._stopping and len(self._tasks) < self._parts.limits.max_runs
+        return self._places > 0
+
+    @property
+    def _places(self) -> int:
+        free = 0 if self._stopping else self._parts.limits.max_runs - len(self._tasks)
+        return max(0, min(free, TAKEN_AT_ONCE))
 
     def claim(self, batch: Batch, row: RunRow, feed: Feed) -> RunRow:
         """Add to `batch` the claim of a queued run, if there is room; otherwise the run waits in the queue."""
@@ -56,9 +60,11 @@ class Worker:
     def start(self, hold: Hold) -> None:
         """Execute a run; its claim is durable. Does nothing for a run that was not claimed."""
         row = hold.row
-        if row.lease_owner != self.id or row.run.id in self._tasks:
+        if row.lease_owner != self.id:
             return
-        task = asyncio.create_task(self._execute(hold), name=row.run.id)
+        # A client may answer a waiting run before the task of the leg that is over has quite ended.
+        earlier = self._tasks.get(row.run.id)
+        task = asyncio.create_task(self._execute(hold, earlier), name=row.run.id)
         self._tasks[row.run.id] = task
         task.add_done_callback(lambda _: self._ended(row.run.id, task))
 
@@ -82,18 +88,19 @@ class Worker:
         batch = Batch()
         batch.write(store.runs.void_leases(), rows=None)
         await self._parts.database.commit(batch)
-        rows = await store.runs.unheld(self._parts.database, limit=TAKEN_AT_ONCE)
+        rows = await store.runs.unheld(self._parts.database, limit=self._places)
         await asyncio.gather(*(self._take(row) for row in rows))
 
     async def scan_until_stopped(self) -> None:
         """Pick up runs that wait for room or lost their task, once a second and whenever there is room again."""
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._room.wait(), SCAN_SECONDS)
+                # Not wait_for: in Python 3.11 it loses a cancellation that comes together with the event.
+                async with asyncio.timeout(SCAN_SECONDS):
+                    await self._room.wait()
             self._room.clear()
             try:
-                await self._take_unheld()
-                await self._take_lost()
+                await self._take_what_waits()
             except store.DatabaseUnavailable as error:
                 log.warning("database unavailable", error=str(error))
 
@@ -107,24 +114,26 @@ class Worker:
         if waiting := [*self._tasks.values(), *self._finishing]:
             await asyncio.wait(waiting)
 
-    async def _take_unheld(self) -> None:
-        if not self.has_room:
+    async def _take_what_waits(self) -> None:
+        """Runs that nobody holds, as far as there is room, and runs of ours without a task."""
+        if self._stopping:
             return
-        room = self._parts.limits.max_runs - len(self._tasks)
-        rows = await store.runs.unheld(self._parts.database, limit=min(room, TAKEN_AT_ONCE))
-        # A waiting run that was just cancelled is being finished by the command that did it.
-        cancelling = {row.run.id for row in rows if row.run.status is S.CANCELLING} - self._seen_cancelling
-        self._seen_cancelling = cancelling
-        await asyncio.gather(*(self._take(row) for row in rows if row.run.id not in cancelling))
+        unheld = await store.runs.unheld(self._parts.database, limit=self._places)
+        held = await store.runs.held_by(self._parts.database, self.id)
+        lost = [row for row in held if row.run.id not in self._tasks]
+        # The command that cancels a waiting run also finishes it, and a claimed run gets its task in a moment.
+        doubtful = {row.run.id for row in unheld if row.run.status is S.CANCELLING} | {row.run.id for row in lost}
+        left_alone = self._left_alone(doubtful)
+        for run_id in left_alone:
+            log.warning("run without a task", run_id=run_id)
+        rows = [row for row in (*unheld, *lost) if row.run.id not in doubtful or row.run.id in left_alone]
+        await asyncio.gather(*(self._take(row) for row in rows))
 
-    async def _take_lost(self) -> None:
-        """Runs of ours without a task: seen twice, because a run is claimed a moment before its task starts."""
-        lost = [row for row in await store.runs.held_by(self._parts.database, self.id) if row.run.id not in self._tasks]
-        for row in lost:
-            if row.run.id in self._seen_lost:
-                log.warning("run without a task", run_id=row.run.id)
-                await self._take(row)
-        self._seen_lost = {row.run.id for row in lost}
+    def _left_alone(self, doubtful: set[str]) -> set[str]:
+        """Those that have been in doubt for as long as a scan takes."""
+        now = asyncio.get_running_loop().time()
+        self._doubtful = {run_id: self._doubtful.get(run_id, now) for run_id in doubtful}
+        return {run_id for run_id, since in self._doubtful.items() if now - since >= SCAN_SECONDS}
 
     async def _take(self, row: RunRow) -> None:
         hold = self._parts.hold(row)
@@ -134,11 +143,13 @@ class Worker:
             return
         self.start(hold)
 
-    async def _execute(self, hold: Hold) -> None:
-        """Bring a claimed run to the end of its leg."""
+    async def _execute(self, hold: Hold, earlier: asyncio.Task[None] | None) -> None:
+        """Bring a claimed run to the end of its leg, once the task of the leg before is done."""
         run_id = hold.row.run.id
         with structlog.contextvars.bound_contextvars(run_id=run_id):
             try:
+                if earlier is not None:
+                    await asyncio.wait({earlier})
                 await self._continue(hold)
             except asyncio.CancelledError:
                 if self._stopping:

@@ -1,7 +1,6 @@
 """Who asks: an API key becomes a project id. Contract: docs/behaviour.md, H-1, H-5, E-10, E-11."""
 
 import base64
-import binascii
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -45,8 +44,8 @@ class Authenticator:
         project_id = known[0] if known is not None and known[1] > now else await self._look_up(digest, now)
         if project_id is None:
             raise AuthenticationFailed.wrong_key(key)
-        if self._strict:
-            _require_same(headers, project_id)
+        if self._strict and not await self._is_meant(headers, project_id):
+            raise AuthenticationFailed.mismatched_project()
         return project_id
 
     async def _look_up(self, digest: bytes, now: float) -> str | None:
@@ -56,6 +55,15 @@ class Authenticator:
                 self._remembered.clear()
             self._remembered[digest] = (project_id, now + REMEMBERED_SECONDS)
         return project_id
+
+    async def _is_meant(self, headers: Mapping[bytes, bytes], project_id: str) -> bool:
+        """Whether the organization and project that the headers name, if they do, are the key's (H-5)."""
+        organization, project = (
+            headers.get(name, b"").decode("latin-1") for name in (b"openai-organization", b"openai-project")
+        )
+        if organization not in ("", ORGANIZATION):
+            return False
+        return not project or await store.keys.is_called(self._database, project_id, project)
 
 
 def _key(authorization: bytes | None) -> str | None:
@@ -70,13 +78,7 @@ def _key(authorization: bytes | None) -> str | None:
         case "basic":
             try:
                 _user, _, password = base64.b64decode(credentials, validate=True).decode("latin-1").partition(":")
-            except binascii.Error:
+            except ValueError:  # not base64, or not even ASCII
                 return None
             return password or None
     return None
-
-
-def _require_same(headers: Mapping[bytes, bytes], project_id: str) -> None:
-    for name, own in ((b"openai-organization", ORGANIZATION), (b"openai-project", project_id)):
-        if (named := headers.get(name)) and named.decode("latin-1") != own:
-            raise AuthenticationFailed.mismatched_project()

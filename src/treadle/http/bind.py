@@ -4,9 +4,11 @@ The order of checks is fixed (O-1): key, route, method, beta header, content typ
 the handler looks for what the request names.
 """
 
+import asyncio
+import contextlib
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping, Sequence
 from typing import Any, Final, NamedTuple, cast
 
 import msgspec
@@ -23,7 +25,8 @@ from treadle.http import sse
 from treadle.http.auth import ORGANIZATION, Authenticator
 from treadle.http.context import Answer, Context, EventStream, ModelServers, StreamedAnswer
 from treadle.http.router import Router
-from treadle.http.sse import Receive, Send
+from treadle.http.sse import Message, Receive, Send
+from treadle.upstream.errors import UpstreamError
 
 log = structlog.get_logger(__name__)
 
@@ -83,6 +86,8 @@ class Api:
         try:
             result = await self._result(request)
             await outgoing.send_result(result)
+        except ClientGone:
+            log.debug("client gone", request_id=request.request_id)
         except ApiError as error:
             await request.drain()
             await outgoing.send_error(error)
@@ -90,6 +95,9 @@ class Api:
             log.warning("database unavailable", request_id=request.request_id, error=str(error))
             await request.drain()
             await outgoing.send_error(Unavailable("The database is not available at the moment.", headers=RETRY_SOON))
+        except UpstreamError as error:
+            # Its answer was under way, so all that can be done is to cut ours too.
+            log.warning("model server failed", request_id=request.request_id, error=str(error))
         except Exception as error:
             log.exception("request failed by a fault of ours", request_id=request.request_id, exc_info=error)
             await request.drain()
@@ -117,10 +125,38 @@ class Api:
             if kind is not None:
                 check_id(kind, value, name)
         context = Context(self._engine, self._model_servers, project_id, request.request_id, request.headers)
+        if bound.raw_body:
+            async with while_connected(request.receive):
+                return await bound.handler(context, *arguments)
         return await bound.handler(context, *arguments)
 
 
 RETRY_SOON: Final = {"retry-after": "1"}
+
+
+class ClientGone(Exception):
+    """Nobody is there to read the answer."""
+
+
+@contextlib.asynccontextmanager
+async def while_connected(receive: Receive) -> AsyncIterator[None]:
+    """Break the block off when the client goes away, so that no model server works for nobody. Raises ClientGone."""
+    gone = asyncio.ensure_future(receive())
+    try:
+        async with asyncio.timeout(None) as limit:
+
+            def stop(gone: asyncio.Future[Message]) -> None:
+                if not gone.cancelled() and gone.result()["type"] == "http.disconnect":
+                    limit.reschedule(0)
+
+            gone.add_done_callback(stop)
+            yield
+    except TimeoutError:
+        if limit.expired():
+            raise ClientGone from None
+        raise
+    finally:
+        gone.cancel()
 
 
 class _Incoming:
@@ -129,7 +165,7 @@ class _Incoming:
     def __init__(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, *, request_id: str) -> None:
         self.scope, self.headers, self.request_id = scope, headers, request_id
         self.raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
-        self._receive = receive
+        self.receive = receive
         self._has_body = headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
         self._all_read = not self._has_body
 
@@ -150,7 +186,7 @@ class _Incoming:
         """Read what is left of a refused body and throw it away, within bounds."""
         left = MAX_DRAINED_BYTES
         while not self._all_read and left > 0:
-            message = await self._receive()
+            message = await self.receive()
             if message["type"] != "http.request":
                 break
             left -= len(message.get("body", b""))
@@ -178,7 +214,7 @@ class _Incoming:
         pieces: list[bytes] = []
         size = 0
         while True:
-            message = await self._receive()
+            message = await self.receive()
             if message["type"] != "http.request":
                 raise InvalidRequest.not_json()  # the client has gone; nobody will read this
             piece: bytes = message.get("body", b"")
@@ -240,8 +276,9 @@ class _Outgoing:
         ]
         await self._send({"type": "http.response.start", "status": answer.status, "headers": headers})
         try:
-            async for piece in answer:
-                await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+            async with while_connected(self._receive):
+                async for piece in answer:
+                    await self._send({"type": "http.response.body", "body": piece, "more_body": True})
         finally:
             answer.close()
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})

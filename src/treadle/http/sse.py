@@ -20,7 +20,7 @@ HEADERS = [
 async def send_events(reader: Reader, headers: list[tuple[bytes, bytes]], receive: Receive, send: Send) -> None:
     """Send events as they come until the leg ends or the client goes; the run goes on either way (W-9)."""
     await send({"type": "http.response.start", "status": 200, "headers": headers + HEADERS})
-    gone = asyncio.ensure_future(receive())
+    gone = asyncio.ensure_future(_hung_up(receive))
     gone.add_done_callback(lambda _: reader.close())
     try:
         async for piece in reader:
@@ -29,3 +29,9 @@ async def send_events(reader: Reader, headers: list[tuple[bytes, bytes]], receiv
         await send({"type": "http.response.body", "body": b"", "more_body": False})
     finally:
         gone.cancel()
+
+
+async def _hung_up(receive: Receive) -> None:
+    """Return when the client has gone. The end of a request without a body comes first: nobody has read it yet."""
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -97,6 +97,14 @@ async def find_project(database: Database, key_digest: bytes) -> str | None:
     return row[0] if row else None
 
 
+async def is_called(database: Database, project_id: str, name: str) -> bool:
+    """Whether `name` is the project's name, which `treadle keys` shows, or its id."""
+    row = await database.fetch_one(
+        Statement("SELECT 1 FROM projects WHERE id = $1 AND $2 IN (id, name)", (project_id, name))
+    )
+    return row is not None
+
+
 async def project_id(database: Database, name: str, *, now: int) -> str:
     """The id of the project called `name`, which is made if need be."""
     batch = Batch()

@@ -54,12 +54,13 @@ def encode(rows: list[Row], query: PageQuery) -> bytes:
     has_more = len(rows) > query.limit
     if has_more:
         rows.pop()
-    if not rows:
-        return _encode(Page[Raw](data=[], first_id=None, last_id=None, has_more=False))
-    if query.before is not None and query.after is None:
-        rows.reverse()
-    data = [Raw(doc) for _id, doc in rows]
-    return _encode(Page[Raw](data=data, first_id=rows[0][0], last_id=rows[-1][0], has_more=has_more))
+    page: Page[Raw] = Page(data=[], has_more=has_more)
+    if rows:
+        if query.before is not None and query.after is None:
+            rows.reverse()
+        page.data = [Raw(doc) for _id, doc in rows]
+        page.first_id, page.last_id = rows[0][0], rows[-1][0]
+    return _encode(page)
 
 
 @cache

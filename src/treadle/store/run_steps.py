@@ -10,7 +10,7 @@ from treadle.store.batch import Batch, Statement
 from treadle.store.database import Database
 
 # The steps of a run that is this project's and not overdue: an overdue one is expired first (R-6).
-_COLLECTION = pages.Collection(
+COLLECTION = pages.Collection(
     table="run_steps",
     within=(
         "thread_id = $1 AND run_id = $2 AND EXISTS (SELECT 1 FROM runs WHERE runs.thread_id = $1 AND runs.id = $2 "
@@ -43,7 +43,7 @@ async def find_page(
     (`runs.get`), and then answers with `empty_page`. Raises NotFound for a cursor of another run (P-8).
     """
     try:
-        rows = await pages.fetch(database, _COLLECTION, (thread_id, run_id, project_id, now), query)
+        rows = await pages.fetch(database, COLLECTION, (thread_id, run_id, project_id, now), query)
     except pages.UnknownCursor as cursor:
         # Outermost first (O-1): an unknown run is worse than an unknown cursor.
         if await _is_readable(database, project_id, thread_id, run_id, now):
@@ -62,7 +62,7 @@ async def get_document(
     """A step as JSON; None when it is not there, or its run is not this project's or overdue, as in `find_page`."""
     row = await database.fetch_one(
         Statement(
-            f"SELECT doc FROM run_steps WHERE {_COLLECTION.within} AND id = $5",  # noqa: S608 - our own words only
+            f"SELECT doc FROM run_steps WHERE {COLLECTION.within} AND id = $5",  # noqa: S608 - our own words only
             (thread_id, run_id, project_id, now, step_id),
         )
     )

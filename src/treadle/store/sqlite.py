@@ -53,7 +53,7 @@ class SqliteDatabase:
     def __init__(self, data_dir: Path, *, exclusive: bool, observe_commit: CommitObserver | None) -> None:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.path = data_dir / FILE_NAME
-        self._lock = _lock_folder(data_dir) if exclusive else None
+        self._lock = lock_folder(data_dir) if exclusive else None
         self._observe: CommitObserver = observe_commit or (lambda phase: None)
         self._loop = asyncio.get_running_loop()
         self._writer = connect(self.path)
@@ -165,6 +165,8 @@ def connect(path: Path) -> apsw.Connection:
     """A connection with our pragmas; also for tools that look beside a running server."""
     connection = apsw.Connection(str(path))
     connection.set_busy_timeout(BUSY_TIMEOUT_MILLISECONDS)
+    # One plan per statement. Otherwise SQLite looks at the value of a LIMIT for its plan, and so plans anew each time.
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
     for pragma in PRAGMAS:
         connection.execute(pragma).fetchall()
     return connection
@@ -196,7 +198,8 @@ def local(sql: str) -> str:
     return sql.replace(" FOR UPDATE", "")
 
 
-def _lock_folder(data_dir: Path) -> FileLock:
+def lock_folder(data_dir: Path) -> FileLock:
+    """Hold the data folder until the lock is released or the process ends. Raises DataFolderInUse."""
     lock = FileLock(data_dir / "lock", mode=0o600)
     try:
         lock.acquire(timeout=0)

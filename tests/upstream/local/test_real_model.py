@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 import psutil
 import pytest
 from hypothesis import HealthCheck, given, settings
-from tests.upstream.local.test_schema import SCHEMAS
 
+from tests.upstream.local.test_schema import SCHEMAS
 from treadle.upstream import ChatRequest, ChatUsage, FinishReason, UpstreamRefusedPrompt
 from treadle.upstream.local import child, schema
 from treadle.upstream.local.install import install

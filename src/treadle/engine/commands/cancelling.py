@@ -40,14 +40,13 @@ async def cancel_now(engine: Engine, row: RunRow) -> None:
 
 
 async def _begin_cancel(engine: Engine, row: RunRow) -> Hold:
-    """Move the run to cancelling. A run nobody holds changes hands here, so that its event ids go on increasing."""
+    """Move the run to cancelling. Raises IllegalMove and LeaseLost."""
     if S.CANCELLING not in lifecycle.NEXT[row.run.status]:
         raise lifecycle.IllegalMove(row.run.status)
     hold = engine.hold(row)
 
     def build(batch: Batch, row: RunRow) -> RunRow:
-        fence = row.fence if row.lease_owner else row.fence + 1
-        return lifecycle.move(batch, row, S.CANCELLING, hold.feed, now=engine.now(), fence=fence)
+        return lifecycle.move(batch, row, S.CANCELLING, hold.feed, now=engine.now())
 
     await hold.write(build)
     return hold

@@ -114,7 +114,6 @@ async def submit_tool_outputs(
     if sorted(expected) != sorted(map(str, got)):
         raise InvalidRequest.wrong_tool_outputs(expected, got)
     outputs = {str(output.tool_call_id): output.output or "" for output in request.tool_outputs}
-    step = await _answered_step(engine, row, outputs)
 
     hold = engine.hold(row)
     reader = hold.feed.read(with_ids=with_ids) if request.stream else None
@@ -128,6 +127,7 @@ async def submit_tool_outputs(
         return engine.worker.claim(batch, queued, hold.feed)
 
     try:
+        step = await _answered_step(engine, row, outputs)
         await hold.write(build)
     except (lifecycle.LeaseLost, lifecycle.IllegalMove):
         # Of two submits, or a submit and a cancel, one wins; the loser hears the new status (R-44, RL-4).
@@ -240,9 +240,14 @@ def _require_choice(choice: object, tools: list[Tool]) -> None:
 
 
 async def _answered_step(engine: Engine, row: RunRow, outputs: dict[str, str]) -> StepRow:
-    """The step that waits, completed with its outputs and the usage of its turn (S-5, S-9)."""
+    """The step that waits, completed with its outputs and the usage of its turn (S-5, S-9).
+
+    Raises LeaseLost when it no longer waits: another request moved the run since `row` was read.
+    """
     steps = await store.run_steps.of_run(engine.database, *row.scope)
-    waiting = next(step for step in reversed(steps) if step.step.status is StepStatus.IN_PROGRESS)
+    waiting = next((step for step in reversed(steps) if step.step.status is StepStatus.IN_PROGRESS), None)
+    if waiting is None:
+        raise lifecycle.LeaseLost
     details = waiting.step.step_details
     assert isinstance(details, ToolCallsDetails)  # noqa: S101 - a run waits for the calls of such a step only
     calls = [

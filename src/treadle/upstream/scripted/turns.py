@@ -198,7 +198,7 @@ def completion(turn: Turn, head: Json, usage: Json) -> Json:
             {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.text}}
             for call in turn.calls
         ]
-    choice = {"index": 0, "message": message, "finish_reason": turn.told_finish_reason}
+    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": turn.told_finish_reason}
     return {**head, "choices": [choice], "usage": usage}
 
 
