@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test sdk node crash lint types check docs bench serve lock clean
+.PHONY: help demo test slow sdk node crash lint types check docs bench serve lock clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -34,6 +34,9 @@ demo: $(VENV)/.local  ## Run the official SDK against Treadle and the embedded m
 
 test: $(VENV)/.dev  ## The test suite: needs nothing but Python
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" $(ARGS)
+
+slow: $(VENV)/.local  ## The tests that need minutes or the embedded model, but not those of make crash, sdk and node
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m slow --ignore tests/crash --ignore tests/sdk $(ARGS)
 
 bench: $(VENV)/.bench  ## Measure speed against the bars of docs/performance.md; ARGS=--quick takes three minutes
 	$(BIN)/python -m bench $(ARGS)
@@ -82,6 +85,10 @@ lock:  ## Choose and pin the newest versions anew
 	for set in "runtime " "dev --group dev" "local --extra local" "bench --group bench"; do \
 	  set -- $$set; name=$$1; shift; \
 	  $(BIN)/uv pip compile --quiet pyproject.toml $$@ --universal --python-version 3.11 --generate-hashes \
+	    --no-emit-index-url --no-emit-find-links --no-header --no-annotate --upgrade --output-file requirements/$$name.txt; \
+	done
+	for name in sdk-1.21 sdk-2 node; do \
+	  $(BIN)/uv pip compile --quiet requirements/$$name.in --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-emit-find-links --no-header --no-annotate --upgrade --output-file requirements/$$name.txt; \
 	done
 

@@ -108,10 +108,17 @@ def test_r_4_a_run_expires_until_it_is_over(before, to):
 
 
 @pytest.mark.parametrize(("before", "to"), sorted(LEGAL))
-def test_the_lease_ends_with_the_leg(before, to):
+def test_the_lease_ends_with_the_leg_and_then_its_holder_can_write_nothing_more(before, to):
     row, _ = moved(before, to)
 
-    assert row.lease_owner == (None if to in lifecycle.ENDS_LEG else "worker_1")
+    assert (row.lease_owner, row.fence) == ((None, 1) if to in lifecycle.ENDS_LEG else ("worker_1", 0))
+
+
+@pytest.mark.parametrize(("before", "to"), sorted(LEGAL))
+def test_w_9_a_run_that_nobody_holds_changes_hands_with_its_move(before, to):
+    row = lifecycle.move(Batch(), a_row(a_run(before), fence=4), to, Feed(1), now=1)
+
+    assert row.fence == 5
 
 
 @pytest.mark.parametrize(("before", "to"), sorted(LEGAL))

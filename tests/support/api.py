@@ -55,7 +55,8 @@ class Api:
         if key is not None:
             headers["Authorization"] = f"Bearer {key}"
         self.root, self.key = root, key
-        self.http = httpx2.AsyncClient(base_url=root, headers=headers, timeout=30)
+        # Plain HTTP: without `verify=False` each client would load the certificates of the system first.
+        self.http = httpx2.AsyncClient(base_url=root, headers=headers, timeout=30, verify=False)
         self._document: Json = None
         self._router = Router(
             (operation.method, operation.path, operation) for operation in [*OPERATIONS.values(), *ADDITIONS.values()]

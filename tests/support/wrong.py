@@ -53,6 +53,17 @@ def examples(schema: Json, document: Json, depth: int = 0) -> Iterator[Json]:
             yield {"anything": [1]}
 
 
+def wrong_values(schema: Json, document: Json) -> Iterator[tuple[Json, Wrong]]:
+    """Values that break `schema` in one place, each kind of breach once for each place. Some may yet fit a union."""
+    tried = set()
+    for good in examples(schema, document):
+        for wrong in wrongs(schema, good, document):
+            kind = (wrong.param, wrong.code, repr(wrong.value)[:40])
+            if kind not in tried:
+                tried.add(kind)
+                yield replaced(good, wrong), wrong
+
+
 def wrongs(schema: Json, value: Json, document: Json, place: tuple[Step, ...] = ()) -> Iterator[Wrong]:
     """All that can be wrong with `value`, which fits `schema`, and with what is in it."""
     schema = resolved(schema, document)

@@ -77,12 +77,15 @@ class _Ending:
             if after is not before:
                 batch.write(store.run_steps.update(after), else_raise=ContentMoved)
                 batch.then(publish, STEP_EVENTS[after.step.status], after.step)
+        # A worker that is still at it may have opened another step since we read them; from here on it cannot.
+        store.run_steps.refuse_open(batch, *row.scope, error=ContentMoved)
         return lifecycle.move(
             batch,
             row,
             self._to,
             self._hold.feed,
             now=self._now,
+            fence=row.fence + 1,
             usage=self._usage(steps),
             last_error=self._error,
         )

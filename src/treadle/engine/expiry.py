@@ -44,6 +44,8 @@ async def expire(engine: Engine, row: RunRow) -> None:
         await endings.end(engine.hold(fresh), to, now=engine.now())
     except (lifecycle.LeaseLost, lifecycle.RunMoved):
         return
+    # A submit that came between the two has started the next leg.
+    await engine.worker.stop(row.run.id)
     log.info("run expired", run_id=row.run.id, status=to)
 
 

@@ -64,8 +64,9 @@ class Feed:
         return self.first_id + self.position - 1
 
     def publish(self, name: EventName, data: object) -> None:
-        """Tell all readers."""
-        self._append(event(name, data))
+        """Tell all readers. Nothing follows the run's end, also when a worker learns late that it has come."""
+        if not self.ended:
+            self._append(event(name, data))
 
     def publish_run(self, name: EventName, run: Run) -> None:
         """Tell all readers of the run's own state; some states end the leg, and so their streams."""

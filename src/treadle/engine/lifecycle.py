@@ -67,7 +67,8 @@ def move(batch: Batch, row: RunRow, to: S, feed: Feed, *, now: int, **changes: A
 
     `changes` are fields of the run or of its row. What follows from the status itself (timestamps, R-3 to R-5; the
     lease; required_action, R-40) is set here. A run that nobody holds changes hands with its move, and its fence goes
-    up, so that the ids of later events begin above this one's, also after a crash (W-9).
+    up, so that the ids of later events begin above this one's, also after a crash (W-9). So it does at the end of a
+    leg: a worker whose run was ended over its head can write nothing more for it.
 
     Raises IllegalMove at once, and RunMoved at commit when version, fence or status are no longer those of `row`: of
     two racing writers one wins and nothing of the other's batch is written.
@@ -75,7 +76,8 @@ def move(batch: Batch, row: RunRow, to: S, feed: Feed, *, now: int, **changes: A
     if to not in NEXT[row.run.status]:
         raise IllegalMove(row.run.status)
     of_run: dict[str, Any] = {"status": to, "required_action": None, **_consequences(to, now)}
-    of_row: dict[str, Any] = {"fence": row.fence if row.lease_owner else row.fence + 1}
+    stays_held = row.lease_owner is not None and to not in ENDS_LEG
+    of_row: dict[str, Any] = {"fence": row.fence if stays_held else row.fence + 1}
     if to in ENDS_LEG:
         of_row["lease_owner"] = None
     if to in TERMINAL:

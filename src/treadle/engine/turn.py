@@ -246,7 +246,7 @@ class LiveTurn:
             metadata={},
         )
         if old is not None:
-            message = replace(message, created_at=old.message.created_at)
+            message = replace(message, created_at=old.message.created_at, metadata=old.message.metadata)
         self._message = MessageRow(message, 0, old.version if old else 0)
 
         def build(batch: Batch, row: RunRow) -> None:

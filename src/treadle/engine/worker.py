@@ -119,8 +119,11 @@ class Worker:
         if self._stopping:
             return
         unheld = await store.runs.unheld(self._parts.database, limit=self._places)
-        held = await store.runs.held_by(self._parts.database, self.id)
-        lost = [row for row in held if row.run.id not in self._tasks]
+        lost = [
+            row
+            for scope in await store.runs.held_by(self._parts.database, self.id)
+            if scope[1] not in self._tasks and (row := await store.runs.find(self._parts.database, *scope)) is not None
+        ]
         # The command that cancels a waiting run also finishes it, and a claimed run gets its task in a moment.
         doubtful = {row.run.id for row in unheld if row.run.status is S.CANCELLING} | {row.run.id for row in lost}
         left_alone = self._left_alone(doubtful)
@@ -191,8 +194,10 @@ class Worker:
             await hold.write(lifecycle.release)
 
     def _ended(self, run_id: str, task: asyncio.Task[None]) -> None:
+        was_full = not self.has_room
         if self._tasks.get(run_id) is task:
             del self._tasks[run_id]
-        self._room.set()
+        if was_full:
+            self._room.set()
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("run task broke", run_id=run_id, exc_info=error)

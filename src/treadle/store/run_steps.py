@@ -1,5 +1,7 @@
 """Run steps: what an assistant really did, in the order it did it. `list_page` is the reference operation (6.1)."""
 
+from collections.abc import Callable
+
 import msgspec
 
 from treadle.contract.errors import NotFound
@@ -96,6 +98,17 @@ def update(row: StepRow) -> Statement:
         "UPDATE run_steps SET status = $1, doc = $2 WHERE thread_id = $3 AND run_id = $4 AND seq = $5 AND id = $6 "
         "AND status = 'in_progress'",
         (step.status, _encode(step), step.thread_id, step.run_id, row.seq, step.id),
+    )
+
+
+def refuse_open(batch: Batch, thread_id: str, run_id: str, *, error: Callable[[], Exception]) -> None:
+    """Raise `error()` at commit if a step of the run is in progress at this point of the batch."""
+    batch.refuse(
+        Statement(
+            "SELECT id FROM run_steps WHERE thread_id = $1 AND run_id = $2 AND status = 'in_progress'",
+            (thread_id, run_id),
+        ),
+        else_raise=lambda _step_id: error(),
     )
 
 

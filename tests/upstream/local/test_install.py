@@ -4,6 +4,7 @@ import contextlib
 import functools
 import hashlib
 import http.server
+import importlib.metadata
 import sys
 import threading
 import zipfile
@@ -130,7 +131,9 @@ def test_a_download_tells_its_progress(index: Index, data_dir: Path):
         )
 
     size = index.wheel.stat().st_size
-    assert [step for step in told if step[0] == "download"][-1] == ("download", size, size)
+    # pip tells its progress to programs from 24.1 on; a new virtual environment of Python 3.11 has an older one.
+    tells = tuple(map(int, importlib.metadata.version("pip").split(".")[:2])) >= (24, 1)
+    assert [step for step in told if step[0] == "download"][-1:] == ([("download", size, size)] if tells else [])
 
 
 def test_a_second_install_finds_it_present_and_fetches_nothing(index: Index, data_dir: Path):
