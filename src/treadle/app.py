@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import signal
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from importlib import metadata
@@ -109,6 +110,9 @@ async def _working(engine: Engine) -> AsyncIterator[None]:
         for task in background:
             task.cancel()
         await asyncio.wait(background)
+        for task in background:
+            if not task.cancelled():
+                task.result()  # if one broke, this tells why we stop
 
 
 async def _named(name: str, work: Coroutine[Any, Any, None]) -> None:
@@ -117,7 +121,8 @@ async def _named(name: str, work: Coroutine[Any, Any, None]) -> None:
     except Exception:
         # Without it runs would wait for ever, in silence: better to stop, so that somebody restarts us.
         log.critical("background work broke", work=name, exc_info=True)
-        os.kill(os.getpid(), 15)
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise
 
 
 def model_map(settings: Settings) -> ModelMap:

@@ -4,16 +4,17 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 from treadle.upstream.models import ModelSettings, UpstreamSettings
 
 FILE_NAME: Final = "treadle.toml"
 KEY_FILE: Final = "api-key"  # in the data folder: the first key, when there was no terminal to show it on
 DEFAULT_UPSTREAM: Final = "default"
+LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -31,7 +32,7 @@ class FileSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     mapped_only: bool = False
     require_beta_header: bool = True
     strict_projects: bool = False
-    max_runs: int = 1000
+    max_runs: Annotated[int, Meta(ge=1)] = 1000
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -76,7 +77,8 @@ def read(
     config: Path | None = None,
     log_level: str | None = None,
 ) -> Settings:
-    """A flag wins over its variable, which wins over the file. Raises SettingsError."""
+    """A flag wins over its variable, which wins over the file; an empty variable is none. Raises SettingsError."""
+    environment = {name: value for name, value in environment.items() if value}
     folder = data_dir or default_data_dir(environment)
     file = _read_file(config or _present(Path(FILE_NAME)) or _present(folder / FILE_NAME))
     if database or environment.get("TREADLE_DATABASE"):
@@ -84,12 +86,12 @@ def read(
             "This version of treadle keeps its data in the data folder only; unset --database and TREADLE_DATABASE."
         )
     url = upstream or environment.get("TREADLE_UPSTREAM_URL")
-    upstreams = [_upstream(name, given) for name, given in file.upstreams.items()]
+    upstreams = [_upstream(f"{FILE_NAME}: upstreams.{name}", name, given) for name, given in file.upstreams.items()]
     default_upstream = file.default_upstream
     if url is not None:
-        api_key = environment.get("TREADLE_UPSTREAM_API_KEY")
+        given = {"base_url": _url(url), "api_key": environment.get("TREADLE_UPSTREAM_API_KEY")}
         upstreams = [one for one in upstreams if one.name != DEFAULT_UPSTREAM]
-        upstreams.append(UpstreamSettings(name=DEFAULT_UPSTREAM, base_url=_url(url), api_key=api_key))
+        upstreams.append(_upstream("--upstream", DEFAULT_UPSTREAM, given))
         default_upstream = DEFAULT_UPSTREAM
     return Settings(
         host=host or environment.get("TREADLE_HOST", "127.0.0.1"),
@@ -100,12 +102,12 @@ def read(
         default_upstream=default_upstream,
         default_model=model or environment.get("TREADLE_DEFAULT_MODEL") or file.default_model,
         mapped_only=file.mapped_only,
-        api_key=environment.get("TREADLE_API_KEY") or None,
+        api_key=environment.get("TREADLE_API_KEY"),
         work=work,
         require_beta_header=file.require_beta_header,
         strict_projects=file.strict_projects,
         max_runs=file.max_runs,
-        log_level=(log_level or environment.get("TREADLE_LOG_LEVEL", "info")).lower(),
+        log_level=_log_level(log_level or environment.get("TREADLE_LOG_LEVEL", "info")),
     )
 
 
@@ -130,11 +132,11 @@ def _read_file(path: Path | None) -> FileSettings:
         raise SettingsError(f"{path}: {error}") from error
 
 
-def _upstream(name: str, given: dict[str, Any]) -> UpstreamSettings:
+def _upstream(where: str, name: str, given: dict[str, Any]) -> UpstreamSettings:
     try:
         settings = msgspec.convert({**given, "name": name}, UpstreamSettings)
     except msgspec.ValidationError as error:
-        raise SettingsError(f"{FILE_NAME}: upstreams.{name}: {error}") from error
+        raise SettingsError(f"{where}: {error}") from error
     _url(settings.base_url)
     return settings
 
@@ -149,3 +151,10 @@ def _port(text: str) -> int:
     if not text.isascii() or not text.isdecimal() or not 0 <= int(text) <= 65535:
         raise SettingsError(f"TREADLE_PORT is '{text}'. Expected a number from 0 to 65535.")
     return int(text)
+
+
+def _log_level(text: str) -> str:
+    level = text.lower()
+    if level not in LOG_LEVELS:
+        raise SettingsError(f"TREADLE_LOG_LEVEL is '{text}'. Expected one of {', '.join(LOG_LEVELS)}.")
+    return level

@@ -19,6 +19,7 @@ from treadle.http.routes import BINDINGS
 from treadle.upstream.scripted import function_call
 
 ASSISTANTS = "/assistants"
+OPERATIONS = [bound.operation for bound in BINDINGS]
 # A request by hand, up to the value of its Authorization header.
 MODELS, END = b"GET /v1/models HTTP/1.1\r\nHost: x\r\nAuthorization: ", b"\r\n\r\n"
 
@@ -34,16 +35,16 @@ def basic(user: str, password: str) -> str:
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
-@pytest.mark.parametrize("bound", BINDINGS, ids=lambda bound: bound.operation.id)
-async def test_no_operation_answers_without_a_key(nobody, bound):
+async def test_no_operation_answers_without_a_key(nobody):
     """E-10, before anything else is looked at (O-1)."""
-    response = await nobody.request(bound.operation.method, bound.operation.path.replace("{", "").replace("}", ""))
+    for operation in OPERATIONS:
+        response = await nobody.request(operation.method, operation.path.replace("{", "").replace("}", ""))
 
-    assert response.status_code == 401
-    error = response.json()["error"]
-    assert (error["type"], error["code"], error["param"]) == ("invalid_request_error", None, None)
-    assert error["message"].startswith("You didn't provide an API key. You need to provide your API key in an Author")
-    assert "treadle keys create" in error["message"]
+        assert response.status_code == 401, operation.id
+        error = response.json()["error"]
+        assert (error["type"], error["code"], error["param"]) == ("invalid_request_error", None, None)
+        assert error["message"].startswith("You didn't provide an API key. You need to provide your API key in an Auth")
+        assert "treadle keys create" in error["message"]
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "bearer   ", KEY, f"Token {KEY}", "Basic", basic("", "")])
@@ -187,7 +188,7 @@ BODIES = {
 
 @pytest.mark.parametrize(
     "operation",
-    [bound.operation for bound in BINDINGS if any(bound.operation.path_kinds.values())],
+    [operation for operation in OPERATIONS if any(operation.path_kinds.values())],
     ids=lambda operation: operation.id,
 )
 async def test_another_projects_objects_are_not_found_and_not_touched(server, api, stranger, theirs, operation):

@@ -5,7 +5,7 @@ import pytest
 from tests.support import runs
 from tests.support.api import Api, Json
 from tests.support.server import KEY
-from treadle.upstream.scripted import ScriptedUpstream, cut, function_call, hang, say
+from treadle.upstream.scripted import ScriptedUpstream, function_call, hang, say
 
 INCLUDE = "step_details.tool_calls[*].file_search.results[*].content"
 ENCODED = "step_details.tool_calls%5B%2A%5D.file_search.results%5B%2A%5D.content"
@@ -303,7 +303,7 @@ async def test_item_12_after_expiry_no_step_is_in_progress(api, assistant, threa
 
 
 async def test_item_12_after_a_failure_no_step_is_in_progress(api, assistant, thread, upstream):
-    upstream.will_say(cut(say("It is sunny in Kyiv."), after_chunks=2))
+    upstream.will_say(runs.broken_off(say("It is sunny in Kyiv."), after_chunks=2))
     run = await runs.ran(api, thread, assistant)
 
     [step] = await runs.steps_of(api, run)

@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import Iterable
 
+import msgspec
+
 from tests.support.api import Api, Event, Json
-from treadle.upstream.scripted import ScriptedUpstream, hang, say
+from treadle.upstream.scripted import ScriptedUpstream, Turn, cut, hang, say
 
 WORKING = ("queued", "in_progress", "cancelling")
 
@@ -30,6 +32,11 @@ async def writing(api: Api, thread: Json, assistant: Json, upstream: ScriptedUps
             if event.name == "thread.message.delta":
                 shown += event.data["delta"]["content"][0]["text"]["value"]
     return await api.found(path(run))
+
+
+def broken_off(turn: Turn, *, after_chunks: int, inside: bool = False) -> Turn:
+    """The answer until the connection breaks; what was sent before has been read by then."""
+    return cut(msgspec.structs.replace(turn, delay_seconds=0.1), after_chunks=after_chunks, inside=inside)
 
 
 async def settled(api: Api, run: Json) -> Json:

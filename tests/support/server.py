@@ -9,6 +9,7 @@ import uvicorn
 
 from treadle import app
 from treadle.engine.engine import Engine
+from treadle.http.protocol import BoundedHttp
 from treadle.settings import Settings
 
 KEY = "sk-treadle-test-key-of-the-default-project-0001"
@@ -26,7 +27,7 @@ class LiveServer:
                 host="127.0.0.1",
                 port=0,
                 loop="uvloop",
-                http="httptools",
+                http=BoundedHttp,
                 ws="none",
                 lifespan="on",
                 access_log=False,

@@ -411,6 +411,33 @@ async def test_an_answer_without_end_does_not_fill_the_memory(ask: Asker, server
         await ask()
 
 
+async def test_what_had_arrived_when_the_connection_broke_counts(ask: Asker, answering: Answering):
+    head = EVENT_STREAM.replace(b"\r\n\r\n", b"\r\nContent-Length: 9999\r\n\r\n")
+    one, two = (b'data: {"choices":[{"delta":{"content":"%b"}}]}\n\n' % word for word in (b"One, ", b"two"))
+    pieces, first_is_read = iter((0, 1, 2)), asyncio.Event()
+
+    async def in_turn() -> None:
+        if next(pieces) == 2:
+            await first_is_read.wait()
+
+    async with (
+        answering(head, one, two, before_each=in_turn) as base_url,
+        Upstream(ModelMap([ask.settings(base_url=base_url)]), clock=time.time) as upstream,
+    ):
+        answer = upstream.stream_chat("gpt-4o", HELLO)
+        [first] = await anext(answer)
+        [connection] = upstream._session.connector._acquired
+        first_is_read.set()
+        while not connection._connection_lost_called:
+            await asyncio.sleep(0)
+
+        [second] = await anext(answer)
+        with pytest.raises(UpstreamBadAnswer, match="in the middle of its answer"):
+            await anext(answer)
+
+    assert (first.content, second.content) == ("One, ", "two")
+
+
 async def test_another_content_type_is_a_bad_answer_that_quotes_it(answering: Answering):
     page = b"<html>Please log in</html>"
     head = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n" % len(page)

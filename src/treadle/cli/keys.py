@@ -16,10 +16,17 @@ from treadle import store
 from treadle.settings import default_data_dir
 from treadle.store import Database
 from treadle.store.keys import DEFAULT_PROJECT, Key, KeyExists, KeyNotFound
+from treadle.store.migrations import DatabaseTooNew
 
 DATA_DIR = click.option(
     "--data-dir", type=click.Path(path_type=Path, file_okay=False), help="Where data is kept.  [TREADLE_DATA_DIR]"
 )
+
+
+def _readable(_context: click.Context, _parameter: click.Parameter, text: str) -> str:
+    if not text.strip() or not text.isprintable():
+        raise click.BadParameter("Expected one line of text.")
+    return text
 
 
 @click.group("keys")
@@ -28,8 +35,14 @@ def command() -> None:
 
 
 @command.command("create")
-@click.argument("name")
-@click.option("--project", default=DEFAULT_PROJECT, show_default=True, help="The project; made if it is new.")
+@click.argument("name", callback=_readable)
+@click.option(
+    "--project",
+    default=DEFAULT_PROJECT,
+    show_default=True,
+    callback=_readable,
+    help="The project; made if it is new.",
+)
 @DATA_DIR
 def create(name: str, project: str, data_dir: Path | None) -> None:
     """Make a key called NAME and print it. It cannot be shown again."""
@@ -81,8 +94,11 @@ def revoke(name: str, data_dir: Path | None) -> None:
 
 @asynccontextmanager
 async def opened(data_dir: Path | None) -> AsyncIterator[Database]:
-    """The database of a data folder, also while a server has it."""
-    database = store.open_database(data_dir or default_data_dir(os.environ), exclusive=False)
+    """The database of a data folder, also while a server has it. Raises ClickException when there can be none."""
+    try:
+        database = store.open_database(data_dir or default_data_dir(os.environ), exclusive=False)
+    except (OSError, DatabaseTooNew) as error:
+        raise click.ClickException(str(error)) from error
     try:
         yield database
     finally:

@@ -12,6 +12,7 @@ from msgspec import NODEFAULT, Struct, inspect
 
 from treadle.contract import events, violations
 from treadle.contract.errors import ErrorEnvelope
+from treadle.contract.ids import PREFIXES
 from treadle.contract.operations import Operation
 
 Json: TypeAlias = dict[str, Any]
@@ -125,8 +126,9 @@ def _operation(operation: Operation, schemas: "_Schemas") -> Json:
 def _parameters(operation: Operation, schemas: "_Schemas") -> Iterator[Json]:
     if operation.needs_beta:
         yield {"$ref": "#/components/parameters/Beta"}
-    for name in operation.path_kinds:
-        yield {"name": name, "in": "path", "required": True, "description": NOTES[name], "schema": {"type": "string"}}
+    for name, kind in operation.path_kinds.items():
+        schema = {"type": "string"} | ({"pattern": f"^{PREFIXES[kind]}"} if kind else {})  # E-42
+        yield {"name": name, "in": "path", "required": True, "description": NOTES[name], "schema": schema}
     for field in fields_of(operation.query):
         types = [member for member in violations.alternatives(field.type) if not isinstance(member, inspect.NoneType)]
         if types:  # a field that can only be None is not a parameter

@@ -50,7 +50,7 @@ class Application:
         except Exception as error:
             event = "lifespan.startup.failed" if self._api is None else "lifespan.shutdown.failed"
             self.failure = error
-            await send({"type": event, "message": str(error)})
+            await send({"type": event})
             return
         self._api = None
         await send({"type": "lifespan.shutdown.complete"})

@@ -67,8 +67,8 @@ async def examine(data_dir: Path, *, now: int) -> Health:
             unheld=unheld,
             oldest_unheld_at=oldest,
         )
-    except apsw.Error as error:
-        raise DatabaseUnavailable(f"{data_dir / sqlite.FILE_NAME} cannot be read: {error}") from error
+    except (apsw.Error, DatabaseUnavailable) as error:
+        raise DatabaseUnavailable(f"{data_dir / sqlite.FILE_NAME}: {error}") from error
     finally:
         await database.close()
 

@@ -111,16 +111,16 @@ async def unheld(database: Database, *, limit: int) -> list[RunRow]:
     return [_row(row) for row in rows]
 
 
-async def held_by(database: Database, worker_id: str) -> list[RunRow]:
-    """The unfinished runs whose lease the worker has."""
+async def held_by(database: Database, worker_id: str) -> list[tuple[str, str]]:
+    """(thread id, run id) of the unfinished runs whose lease the worker has."""
     rows = await database.fetch_all(
         Statement(
-            f"SELECT {_COLUMNS} FROM runs WHERE status IN ('queued', 'in_progress', 'cancelling') "  # noqa: S608
+            "SELECT thread_id, id FROM runs WHERE status IN ('queued', 'in_progress', 'cancelling') "
             "AND lease_owner = $1 ORDER BY seq",
             (worker_id,),
         )
     )
-    return [_row(row) for row in rows]
+    return [(thread_id, run_id) for thread_id, run_id in rows]
 
 
 def void_leases() -> Statement:

@@ -35,6 +35,22 @@ PRAGMAS = (
     "PRAGMA wal_autocheckpoint = 2000",
 )
 
+# What the disk or another process does to us. Every other error is that of a statement.
+TROUBLE = (
+    apsw.BusyError,
+    apsw.CantOpenError,
+    apsw.ConnectionClosedError,
+    apsw.CorruptError,
+    apsw.FullError,
+    apsw.IOError,
+    apsw.LockedError,
+    apsw.NoMemError,
+    apsw.NotADBError,
+    apsw.PermissionsError,
+    apsw.ProtocolError,
+    apsw.ReadOnlyError,
+)
+
 
 class Waiting(NamedTuple):
     """A batch in the writer's queue; `order` puts bulk work behind, and otherwise keeps first come, first served."""
@@ -56,8 +72,12 @@ class SqliteDatabase:
         self._lock = lock_folder(data_dir) if exclusive else None
         self._observe: CommitObserver = observe_commit or (lambda phase: None)
         self._loop = asyncio.get_running_loop()
-        self._writer = connect(self.path)
-        migrations.apply(self._writer, self.path)
+        # One process at a time: SQLite cannot make a new database for two at once, nor may two migrate it.
+        with FileLock(data_dir / "opening.lock", mode=0o600):
+            # The owner's only, and so is what SQLite puts beside it: the folder may be one that others can enter.
+            self.path.touch(mode=0o600)
+            self._writer = connect(self.path)
+            migrations.apply(self._writer, self.path)
         self._reader = connect(self.path)
         self._waiting: PriorityQueue[Waiting] = PriorityQueue()
         self._count = 0
@@ -66,10 +86,16 @@ class SqliteDatabase:
         self._thread.start()
 
     async def fetch_all(self, statement: Statement) -> list[Row]:
-        return self._reader.execute(local(statement.sql), statement.args).fetchall()
+        try:
+            return self._reader.execute(local(statement.sql), statement.args).fetchall()
+        except TROUBLE as error:
+            raise DatabaseUnavailable(f"The database could not be read: {error}") from error
 
     async def fetch_one(self, statement: Statement) -> Row | None:
-        row: Row | None = self._reader.execute(local(statement.sql), statement.args).fetchone()
+        try:
+            row: Row | None = self._reader.execute(local(statement.sql), statement.args).fetchone()
+        except TROUBLE as error:
+            raise DatabaseUnavailable(f"The database could not be read: {error}") from error
         return row
 
     async def commit(self, batch: Batch) -> None:
@@ -127,7 +153,13 @@ class SqliteDatabase:
 
     def _run_in_savepoint(self, batch: Batch) -> Exception | None:
         self._writer.execute("SAVEPOINT batch")
-        error = self._run(batch.entries)
+        try:
+            error = self._run(batch.entries)
+        except TROUBLE:
+            raise
+        except Exception as bug:
+            # A wrong statement fails its own batch: not those beside it, and never the writer.
+            error = bug
         if error is not None:
             self._writer.execute("ROLLBACK TO batch")
         self._writer.execute("RELEASE batch")
@@ -177,6 +209,7 @@ def back_up(source: Path, target: Path) -> int:
 
     Readers and writers of `source` go on meanwhile. Nothing is left of a copy that failed.
     """
+    target.touch(mode=0o600, exist_ok=False)
     connection = connect(source)
     try:
         connection.execute("VACUUM INTO $1", (str(target),))
@@ -185,7 +218,6 @@ def back_up(source: Path, target: Path) -> int:
         raise
     finally:
         connection.close()
-    target.chmod(0o600)
     return target.stat().st_size
 
 

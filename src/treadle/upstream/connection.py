@@ -47,3 +47,8 @@ async def read_at_most(response: aiohttp.ClientResponse, max_bytes: int) -> byte
         parts.append(part)
         size += len(part)
     return b"".join(parts)
+
+
+def arrived(response: aiohttp.ClientResponse) -> bytes:
+    """What had arrived when the connection broke. aiohttp keeps it to itself from then on: hence the private name."""
+    return response.content._read_nowait(-1)

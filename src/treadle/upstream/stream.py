@@ -178,9 +178,15 @@ class _Answer:
                 if chunks := self._lines(data):
                     return chunks
         except connection.FAILURES as error:
+            # Before the first token another try is better than what little has come.
+            chunks = self._lines(connection.arrived(self._response)) if self._began else []
             # Once the answer is finished only its usage and [DONE] are missed.
             if not self._translator.finished:
-                raise failures.unreachable(self._upstream, error, began=self._began) from error
+                self._failure = failures.unreachable(self._upstream, error, began=self._began)
+            if chunks:
+                return chunks
+            if self._failure is not None:
+                raise self._failure from error
         return await self._finish()
 
     def close(self) -> None:

@@ -93,10 +93,11 @@ async def delete(engine: Engine, project_id: str, thread_id: str, message_id: st
     return MessageDeleted(id=message_id)
 
 
-async def settle_active(engine: Engine, thread_id: str) -> bool:
-    """Whether a run locks the thread. An overdue one no longer does: it is expired there and then (R-6)."""
+async def settle_active(engine: Engine, thread_id: str) -> None:
+    """An overdue run no longer locks its thread: it is expired there and then (R-6)."""
     active = await store.runs.find_active(engine.database, thread_id)
-    return active is not None and (await expiry.settle(engine, active)).run.status in ACTIVE
+    if active is not None:
+        await expiry.settle(engine, active)
 
 
 def _content(content: str | list[MessageContentParam]) -> list[MessageContent]:

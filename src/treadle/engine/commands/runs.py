@@ -60,23 +60,14 @@ async def create(
     for index, message in enumerate(additional):
         references.require_message_files(message, f"additional_messages[{index}].")
     run = _run(engine, thread_id, assistant, request, request.additional_instructions)
-    is_locked = await messages.settle_active(engine, thread_id)
+    await messages.settle_active(engine, thread_id)
 
     batch = Batch()
     store.threads.lock(batch, project_id, thread_id)
     store.runs.refuse_active(batch, thread_id, lambda run_id: InvalidRequest.run_already_active(thread_id, run_id))
     for message in additional:
         batch.write(store.messages.insert(messages.build(engine, thread_id, message)))
-    return await _start(
-        engine,
-        batch,
-        project_id,
-        run,
-        include=include,
-        stream=request.stream,
-        with_ids=with_ids,
-        ask_at_once=not is_locked and not additional,
-    )
+    return await _start(engine, batch, project_id, run, include=include, stream=request.stream, with_ids=with_ids)
 
 
 async def create_with_thread(
@@ -172,13 +163,8 @@ async def _start(
     stream: bool | None,
     with_ids: bool,
     thread: object | None = None,
-    ask_at_once: bool = False,
 ) -> Started:
-    """Commit a new run with what is in `batch` already, and hand it to the worker when that claimed it.
-
-    With `ask_at_once` the model is asked while the disk still writes. Nothing is shown of it before both are done: a
-    turn's first commit comes after this one, and misses when this one did. The prompt must be in the rows already.
-    """
+    """Commit a new run with what is in `batch` already, and hand it to the worker when that claimed it."""
     row = RunRow(
         run=run, project_id=project_id, due_at=run.expires_at, needs=built_in_kinds(run.tools), include=include
     )
@@ -188,17 +174,13 @@ async def _start(
         batch.then(hold.feed.publish, EventName.THREAD_CREATED, thread)
     queued = lifecycle.begin(batch, row, hold.feed)
     hold.row = engine.worker.claim(batch, queued, hold.feed)
-    if ask_at_once:
-        engine.worker.start(hold)
+    # As soon as it is durable: the model is asked before this request goes on to be answered.
+    batch.then(engine.worker.start, hold)
     try:
         await engine.database.commit(batch)
     except Exception:
         engine.feeds.discard(run.id)
-        if ask_at_once:
-            engine.worker.finish_later(engine.worker.stop(run.id))
         raise
-    if not ask_at_once:
-        engine.worker.start(hold)
     return Started(run, reader)
 
 

@@ -76,13 +76,18 @@ async def submit_tool_outputs_to_run(
 
 async def stream_run(ctx: Context, thread_id: str, run_id: str) -> EventStream:
     """operationId streamRun, an addition of ours (W-9)."""
-    last = ctx.header(b"last-event-id")
-    last_event_id = int(last) if last is not None and last.isascii() and last.isdecimal() else None
-    return EventStream(await attach.attach(ctx.engine, ctx.project_id, thread_id, run_id, last_event_id))
+    return EventStream(await attach.attach(ctx.engine, ctx.project_id, thread_id, run_id, _last_event_id(ctx)))
 
 
 def _answer(started: Started) -> Run | EventStream:
     return started.run if started.reader is None else EventStream(started.reader)
+
+
+def _last_event_id(ctx: Context) -> int | None:
+    """None for what cannot be an id of ours, as when nothing was sent."""
+    last = ctx.header(b"last-event-id") or ""
+    # Python refuses to read thousands of digits.
+    return int(last) if last.isascii() and last.isdecimal() and len(last) <= 20 else None
 
 
 def _wants_ids(ctx: Context) -> bool:
