@@ -1,6 +1,6 @@
 """listRunSteps the way FastAPI's documentation does it: dependencies, and a response model that checks what goes out.
 
-It reads the same rows with the same key check and the same cursor, and answers with the same fields.
+It reads the same rows through the same connection, with the same key check and cursor, and answers the same fields.
 """
 
 import argparse
@@ -14,6 +14,7 @@ from fastapi import Depends, FastAPI, Header, HTTPException, Query
 from pydantic import BaseModel
 
 from bench.apps.serving import serve
+from treadle.store.sqlite import connect
 
 _PAGE = (
     "SELECT doc FROM run_steps WHERE thread_id = ? AND run_id = ? AND EXISTS "
@@ -122,6 +123,4 @@ if __name__ == "__main__":
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--data-dir", type=Path, required=True)
     options = parser.parse_args()
-    connection = apsw.Connection(str(options.data_dir / "treadle.db"), flags=apsw.SQLITE_OPEN_READWRITE)
-    connection.execute("PRAGMA mmap_size = 4294967296").fetchall()
-    serve(application(connection), options.port)
+    serve(application(connect(options.data_dir / "treadle.db")), options.port)

@@ -29,42 +29,6 @@ def data_dir(tmp_path):
     return tmp_path / "data"
 
 
-@pytest.fixture
-def no_room(database):
-    """Call it, and the database cannot grow; call what it returns, and it can again."""
-
-    def fill():
-        (pages,) = database._writer.execute("PRAGMA page_count").fetchone()
-        database._writer.execute(f"PRAGMA max_page_count = {pages}").fetchall()
-        return lambda: database._writer.execute("PRAGMA max_page_count = 4294967294").fetchall()
-
-    return fill
-
-
-async def test_a_full_disk_refuses_writes_answers_reads_and_passes(database, no_room):
-    await database.commit(adding("before"))
-    free = no_room()
-
-    with pytest.raises(DatabaseUnavailable, match="full"):
-        await database.commit(adding("x" * 100_000))
-    assert await names(database) == ["before"]
-    free()
-    await database.commit(adding("later"))
-
-    assert await names(database) == ["before", "later"]
-
-
-async def test_nothing_of_a_batch_that_found_no_room_is_left_behind(database, no_room):
-    no_room()
-    batch = adding("small")
-    batch.entries += adding("x" * 100_000).entries
-
-    with pytest.raises(DatabaseUnavailable):
-        await database.commit(batch)
-
-    assert await names(database) == []
-
-
 @pytest.mark.parametrize(
     ("batch", "error"),
     [

@@ -1,4 +1,4 @@
-"""Opening a data folder: who may read it, who may have it, and how its tables come up to date."""
+"""Opening a data folder: who may read it, and the copy kept before its tables are changed."""
 
 import asyncio
 import os
@@ -9,8 +9,7 @@ import apsw
 import pytest
 
 from treadle import store
-from treadle.store import DataFolderInUse, migrations, sqlite
-from treadle.store.migrations import DatabaseTooNew
+from treadle.store import migrations, sqlite
 
 FIRST = ("0001_first.sql", "CREATE TABLE notes (text TEXT); INSERT INTO notes VALUES ('old')")
 SECOND = ("0002_second.sql", "UPDATE notes SET text = 'new'; CREATE TABLE more (text TEXT)")
@@ -33,7 +32,7 @@ def permissive_umask():
     os.umask(before)
 
 
-# Who may read and have it.
+# Who may read it, and who may open it.
 
 
 @pytest.mark.usefixtures("permissive_umask")
@@ -83,20 +82,6 @@ async def test_a_backup_replaces_nothing(database, data_dir, tmp_path):
     assert target.read_text() == "precious"
 
 
-async def test_one_server_has_the_folder_and_tools_come_beside_it(database, data_dir):
-    with pytest.raises(DataFolderInUse):
-        store.open_database(data_dir)
-
-    beside = store.open_database(data_dir, exclusive=False)
-    await beside.close()
-
-
-async def test_a_folder_that_was_let_go_can_be_had_again(data_dir):
-    for _ in range(2):
-        database = store.open_database(data_dir)
-        await database.close()
-
-
 def test_a_new_folder_can_be_opened_by_many_at_once(tmp_path):
     """As by a script that makes a key while the server starts."""
     failures = []
@@ -123,7 +108,7 @@ def test_a_new_folder_can_be_opened_by_many_at_once(tmp_path):
     assert not failures
 
 
-# How its tables come up to date.
+# The copy that is kept before its tables are changed.
 
 
 @pytest.fixture
@@ -140,25 +125,6 @@ def connection(path):
 
 def notes(connection):
     return connection.execute("SELECT text FROM notes").fetchall()
-
-
-def test_every_migration_is_applied_once(connection, path):
-    assert migrations.apply(connection, path, [FIRST]) == ["0001_first.sql"]
-    assert migrations.apply(connection, path, [FIRST]) == []
-    assert migrations.apply(connection, path, [FIRST, SECOND]) == ["0002_second.sql"]
-
-    assert notes(connection) == [("new",)]
-
-
-def test_a_migration_that_breaks_off_changes_nothing_and_is_tried_again(connection, path):
-    migrations.apply(connection, path, [FIRST])
-
-    with pytest.raises(apsw.SQLError):
-        migrations.apply(connection, path, [FIRST, BROKEN])
-
-    assert notes(connection) == [("old",)]
-    assert migrations.apply(connection, path, [FIRST, SECOND]) == ["0002_second.sql"]
-    assert notes(connection) == [("new",)]
 
 
 def test_the_copy_before_a_migration_holds_all_also_while_somebody_reads(connection, path):
@@ -187,10 +153,3 @@ def test_a_copy_that_an_attempt_before_left_is_replaced(connection, path):
 
     copy = path.with_name("treadle.db.before-0002_second.sql")
     assert notes(apsw.Connection(str(copy))) == [("old",), ("later",)]
-
-
-def test_a_database_of_a_later_version_is_left_alone(connection, path):
-    migrations.apply(connection, path, [FIRST, SECOND])
-
-    with pytest.raises(DatabaseTooNew, match="Upgrade treadle"):
-        migrations.apply(connection, path, [FIRST])

@@ -55,6 +55,8 @@ log = structlog.get_logger(__name__)
 MAX_TURNS: Final = 64
 # How old the partial content of a row may be (M-13).
 FLUSH_SECONDS: Final = 1.0
+# The flushes of all runs keep this beat, so that they share commits.
+FLUSH_BEAT_SECONDS: Final = 0.05
 
 UNKNOWN_FAILURE: Final = "Sorry, something went wrong."
 
@@ -426,7 +428,9 @@ class LiveTurn:
 
     def _flush_later(self) -> None:
         if self._alarm is None:
-            self._alarm = asyncio.get_running_loop().call_later(FLUSH_SECONDS, self._start_flush)
+            loop = asyncio.get_running_loop()
+            due = (loop.time() + FLUSH_SECONDS) // FLUSH_BEAT_SECONDS * FLUSH_BEAT_SECONDS
+            self._alarm = loop.call_at(due, self._start_flush)
 
     def _start_flush(self) -> None:
         self._flushing = asyncio.ensure_future(self._flush())

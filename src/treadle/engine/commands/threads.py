@@ -1,5 +1,6 @@
 """Threads. Contract: docs/behaviour.md, section 4.2."""
 
+import structlog
 from msgspec import UNSET
 from msgspec.structs import replace
 
@@ -10,6 +11,8 @@ from treadle.engine.commands import cancelling, messages, references
 from treadle.engine.engine import Engine
 from treadle.store import Batch
 from treadle.store.threads import remove_remains
+
+log = structlog.get_logger(__name__)
 
 
 class ThreadMoved(Exception):
@@ -76,6 +79,12 @@ async def delete(engine: Engine, project_id: str, thread_id: str) -> ThreadDelet
 
 
 async def remove_all_remains(engine: Engine) -> None:
-    """Remove what deleted threads left behind, a little at a time behind other writes."""
-    while await remove_remains(engine.database):
-        pass
+    """Remove what deleted threads left behind, a little at a time behind other writes.
+
+    What the database does not take now is left to the next time a thread is deleted, or the server started.
+    """
+    try:
+        while await remove_remains(engine.database):
+            pass
+    except store.DatabaseUnavailable as error:
+        log.warning("database unavailable", error=str(error))
