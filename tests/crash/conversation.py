@@ -43,6 +43,7 @@ class Conversation:
             try:
                 return await self._go_on()
             except LOST:
+                self.deltas = Deltas()  # fragments of a stream that broke are worth nothing
                 await self.server.revive(life)
 
     async def _go_on(self) -> Json:

@@ -106,11 +106,10 @@ async def modify_until_dead(conversation: Conversation) -> None:
     """Write the run's metadata again and again, until the server has died and the run is over."""
     server, life = conversation.server, conversation.server.lives
     sent = answered = 0
+    while conversation.run is None:
+        await asyncio.sleep(0.005)
+    path = f"{conversation.path}/runs/{conversation.run['id']}"
     while server.lives == life or conversation.run["status"] not in TERMINAL:
-        if conversation.run is None:
-            await asyncio.sleep(0.001)
-            continue
-        path = f"{conversation.path}/runs/{conversation.run['id']}"
         present = server.lives
         try:
             # Most of the time nobody writes but the run itself: that is when it could put back what it read before.

@@ -3,6 +3,7 @@
 Contract: docs/behaviour.md, rules R-23, R-29, R-30, R-33 and R-43.
 """
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, Final, Literal, TypeAlias
 
@@ -73,8 +74,10 @@ async def build(database: Database, row: RunRow, turns: Sequence[Turn], *, conte
     kept, dropped = _last_messages(run, thread)
     estimated = None
     if prompt_left is not None or context_tokens is not None:
-        fixed = sum(map(tokens.of_message, (*head, *tail))) + tokens.of_tools(offered)
-        kept, more, estimated = _fitting(run, kept, fixed, prompt_left, context_tokens, completion_left)
+        # In a thread: to count the tokens of a long conversation takes longer than others should wait.
+        kept, more, estimated = await asyncio.to_thread(
+            _fitting, run, kept, [*head, *tail], offered, prompt_left, context_tokens, completion_left
+        )
         dropped += more
     return Prompt(
         request=_request(
@@ -104,22 +107,27 @@ def _last_messages(run: Run, thread: list[MessageRow]) -> tuple[list[MessageRow]
 def _fitting(
     run: Run,
     thread: list[MessageRow],
-    fixed: int,
+    around: list[ChatMessage],
+    offered: list[tools.ChatTool],
     prompt_left: int | None,
     context_tokens: int | None,
     completion_left: int | None,
 ) -> tuple[list[MessageRow], list[Dropped], int]:
-    """(messages kept, messages dropped, estimated tokens): the oldest go first, the newest stays (R-29)."""
+    """(messages kept, messages dropped, estimated tokens): the oldest go first, the newest stays (R-29).
+
+    `around` are the messages that stay in any case. The oldest messages are not even counted.
+    """
     context = None
     if context_tokens is not None:
         context = context_tokens - min(completion_left or ANSWER_TOKENS, context_tokens // 2)
     limits = [limit for limit in (prompt_left, context) if limit is not None]
-    counts = [tokens.of_message(_chat_message(row.message)) for row in thread]
-    total, cut = fixed + sum(counts), 0
     auto = run.truncation_strategy is None or run.truncation_strategy.type == "auto"
-    while auto and total > min(limits) and cut < len(thread) - 1:
-        total -= counts[cut]
-        cut += 1
+    total, cut = sum(map(tokens.of_message, around)) + tokens.of_tools(offered), len(thread)
+    for row in reversed(thread):
+        count = tokens.of_message(_chat_message(row.message))
+        if auto and cut < len(thread) and total + count > min(limits):
+            break
+        total, cut = total + count, cut - 1
     if prompt_left is not None and total > prompt_left:
         raise OverBudget("max_prompt_tokens")
     # Too long for the context only: the upstream may still take it, our count is an estimate.

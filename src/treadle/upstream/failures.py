@@ -158,9 +158,8 @@ def _one_line(text: str) -> str:
 
 def _clean(upstream: UpstreamSettings, text: str) -> str:
     """Servers like to repeat the key they did not like."""
-    for secret in (upstream.api_key, *upstream.headers.values()):
-        if secret:
-            text = text.replace(secret, "***")
+    for secret in upstream.secrets:
+        text = text.replace(secret, "***")
     return text if text.endswith((".", "!", "?", "...")) else f"{text}."
 
 

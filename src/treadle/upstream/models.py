@@ -50,6 +50,11 @@ class UpstreamSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         """The embedded model stands behind it, not an address."""
         return self.base_url == LOCAL
 
+    @property
+    def secrets(self) -> list[str]:
+        """What nobody may be shown of what the server answers. Short values are none: they would be found anywhere."""
+        return [value for value in (self.api_key, *self.headers.values()) if value and len(value) >= 8]
+
     def __repr__(self) -> str:
         # The generated one would put the key into logs and tracebacks.
         return f"UpstreamSettings(name={self.name!r}, base_url={self.base_url!r})"

@@ -33,20 +33,34 @@ class Forwarded:
     def __init__(self, route: Route, response: aiohttp.ClientResponse) -> None:
         self.status = response.status
         self.headers = {
-            name.lower(): value
-            for name, value in response.headers.items()
-            if name.lower() in _RESPONSE_HEADERS or name.lower().startswith(_RATE_LIMIT_HEADERS)
+            name: value.decode("latin-1")
+            for name, value in ((name.decode("latin-1").lower(), value) for name, value in response.raw_headers)
+            if name in _RESPONSE_HEADERS or name.startswith(_RATE_LIMIT_HEADERS)
         }
         self._route, self._response = route, response
+        # Servers like to repeat the key they did not like, and it is the operator's.
+        self._secrets = [secret.encode() for secret in route.upstream.secrets] if response.status >= 400 else []
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
+        held = b""  # what may be the beginning of a secret
         try:
             while data := await self._response.content.readany():
-                yield data
+                data, held = self._masked(held + data)
+                if data:
+                    yield data
+            if held:
+                yield held
         except connection.FAILURES as error:
             raise failures.unreachable(self._route.upstream, error, began=True) from error
         finally:
             self.close()
+
+    def _masked(self, data: bytes) -> tuple[bytes, bytes]:
+        """(`data` with stars for secrets, its end, which has to wait for more)."""
+        for secret in self._secrets:
+            data = data.replace(secret, b"*" * len(secret))
+        shown = max(0, len(data) - max(map(len, self._secrets), default=1) + 1)
+        return data[:shown], data[shown:]
 
     def close(self) -> None:
         """May be called at any time, and more than once."""
