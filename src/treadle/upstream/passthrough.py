@@ -1,5 +1,6 @@
 """`/chat/completions` and `/embeddings` handed to the model server as they are (MD-4)."""
 
+import re
 from collections.abc import AsyncIterator, Mapping
 
 import aiohttp
@@ -19,6 +20,7 @@ _RESPONSE_HEADERS = frozenset(
     {"content-type", "content-encoding", "content-length", "retry-after", "retry-after-ms", "x-should-retry"}
 )
 _RATE_LIMIT_HEADERS = "x-ratelimit-"
+_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")  # what no header may hold, and some servers send
 # As long as the official clients wait (H-25): an answer that is not streamed is silent until it is complete.
 _SILENCE_SECONDS = 600.0
 
@@ -35,7 +37,7 @@ class Forwarded:
         self.headers = {
             name: value.decode("latin-1")
             for name, value in ((name.decode("latin-1").lower(), value) for name, value in response.raw_headers)
-            if name in _RESPONSE_HEADERS or name.startswith(_RATE_LIMIT_HEADERS)
+            if (name in _RESPONSE_HEADERS or name.startswith(_RATE_LIMIT_HEADERS)) and not _CONTROL.search(value)
         }
         self._route, self._response = route, response
         # Servers like to repeat the key they did not like, and it is the operator's.
