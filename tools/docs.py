@@ -23,7 +23,7 @@ from treadle.client import parameters
 from treadle.contract import events
 from treadle.contract.files import FormFile
 from treadle.contract.operations import OPERATIONS, Operation, python_name
-from treadle.engine import feed, lifecycle, turn
+from treadle.engine import feed, lifecycle, turn, writing
 from treadle.http import auth, bind
 from treadle.http.routes import BINDINGS
 from treadle.settings import FileSettings, Settings
@@ -126,7 +126,7 @@ def fixed_values() -> str:
         ("Takeovers of one turn", f"at most {lifecycle.MAX_TAKEOVERS}, then the run fails"),
         ("Model turns of one run", f"at most {turn.MAX_TURNS}"),
         ("JSON body of a request", f"at most {bind.MAX_BODY_BYTES // 2**20} MiB"),
-        ("Partial text in the database", f"at most {turn.FLUSH_SECONDS:g} s old"),
+        ("Partial text in the database", f"at most {writing.FLUSH_SECONDS:g} s old"),
         ("Keep-alive comment in a stream", f"after {fixed.keep_alive_seconds:g} s without an event"),
         (
             "Events kept for readers that come back",
