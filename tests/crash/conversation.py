@@ -7,7 +7,7 @@ from typing import Any
 
 import apsw
 
-from tests.crash.process import LOST, Death, MortalServer
+from tests.crash.process import LOST, MortalServer
 from tests.support.api import Event, Json
 from treadle.engine.lifecycle import NEXT, TERMINAL
 
@@ -120,7 +120,7 @@ class Conversation:
         self.answered.add(answer["id"])
         return answer
 
-    def compare(self, death: Death, database: apsw.Connection) -> None:
+    def compare(self, plan: str, database: apsw.Connection) -> None:
         """An autopsy: whatever the client was told is in the rows, or they are further (S-11)."""
         self.deaths += 1
         for told in self.told.values():
@@ -129,7 +129,7 @@ class Conversation:
                 self._may_be_replaced(told)
             elif "status" in told:
                 assert row["status"] in _from_here_on(told), (told, row)
-        if self.streamed and self.thread and self.deaths == 1 and death.plan.startswith("published"):
+        if self.streamed and self.thread and self.deaths == 1 and plan.startswith("published"):
             self._compare_published(database)
 
     def _may_be_replaced(self, told: Json) -> None:
@@ -198,8 +198,7 @@ def text(message: Json) -> str:
 
 def document(database: apsw.Connection, told: Json) -> Json:
     """The row's document of an object that a client was told of; None when there is none."""
-    table = "assistants" if told["object"] == "assistant" else TABLES[told["object"]]
-    row = database.execute(f"SELECT doc FROM {table} WHERE id = ?", (told["id"],)).fetchone()
+    row = database.execute(f"SELECT doc FROM {TABLES[told['object']]} WHERE id = ?", (told["id"],)).fetchone()
     return json.loads(row[0]) if row else None
 
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Self
 
 import apsw
 import httpx2
@@ -24,43 +24,20 @@ ROOT = Path(__file__).parents[2]
 LOST = httpx2.TransportError
 DEADLINE_SECONDS = 20.0
 
-Autopsy = Callable[["Death", apsw.Connection], None]
-
-
-class Death(NamedTuple):
-    """`plan` is the order the server died by, such as "after:3". `at` is on `time.perf_counter`'s scale, in seconds."""
-
-    plan: str
-    at: float
-
-
-class _Port:
-    """A free port that nobody else is given while its server is dead."""
-
-    def __init__(self) -> None:
-        self._socket = socket.socket()
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._socket.bind(("127.0.0.1", 0))
-        self.number: int = self._socket.getsockname()[1]
-        if sys.platform != "linux":
-            # Elsewhere a port that is bound cannot be listened on by another socket.
-            self.release()
-
-    def release(self) -> None:
-        self._socket.close()
+Autopsy = Callable[[str, apsw.Connection], None]
 
 
 class MortalServer:
     """Use it as an async context manager. `api` talks to it through all its lives.
 
-    `autopsy`, when set, is shown a copy of the database after each death, before the next life changes it. Its clock is
-    `ahead` by so many seconds, from its next life on. `plans` are the orders of the next lives, see `kill_at`; in them
-    the commits of the start count.
+    `deaths` are the orders it died by, see `kill_at`. `autopsy`, when set, is called with such an order and a copy of
+    the database after each death, before the next life changes it. `plans` are the orders of the next lives; in them
+    the commits of the start count. Its clock is `ahead` by so many seconds, from its next life on.
     """
 
     def __init__(self, data_dir: Path, upstream_url: str, *options: str) -> None:
         self.data_dir = data_dir
-        self.deaths: list[Death] = []
+        self.deaths: list[str] = []
         self.started_at = 0.0
         self.autopsy: Autopsy | None = None
         self._upstream_url, self._options = upstream_url, list(options)
@@ -160,13 +137,12 @@ class MortalServer:
         """Wait until it has been killed, as it was ordered to be."""
         async with asyncio.timeout(DEADLINE_SECONDS):
             assert await self._process.wait() == -signal.SIGKILL, "the server was not killed, it stopped"
-        death = Death(self._plan, time.perf_counter())
-        self.deaths.append(death)
+        self.deaths.append(self._plan)
         if self.autopsy is not None:
             with tempfile.TemporaryDirectory() as copy:
                 shutil.copytree(self.data_dir, copy, dirs_exist_ok=True)
                 connection = apsw.Connection(str(Path(copy) / FILE_NAME))
-                self.autopsy(death, connection)
+                self.autopsy(self._plan, connection)
                 connection.close()
 
     def _order(self, line: str) -> None:
@@ -178,3 +154,19 @@ class MortalServer:
         assert self._process.stdout is not None
         async with asyncio.timeout(DEADLINE_SECONDS):
             return (await self._process.stdout.readline()).decode()
+
+
+class _Port:
+    """A free port that nobody else is given while its server is dead."""
+
+    def __init__(self) -> None:
+        self._socket = socket.socket()
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._socket.bind(("127.0.0.1", 0))
+        self.number: int = self._socket.getsockname()[1]
+        if sys.platform != "linux":
+            # Elsewhere a port that is bound cannot be listened on by another socket.
+            self.release()
+
+    def release(self) -> None:
+        self._socket.close()

@@ -170,7 +170,7 @@ async def test_t_7_the_remains_of_a_long_thread_are_removed_by_the_next_life(mor
     message = {"role": "user", "content": "And another thing."}
     await asyncio.gather(*(mortal.api.created(messages, message) for _ in range(REMOVED_AT_ONCE + 20)))
     at_death: list[dict[str, int]] = []
-    mortal.autopsy = lambda death, database: at_death.append(rows_of(database, thread["id"]))
+    mortal.autopsy = lambda plan, database: at_death.append(rows_of(database, thread["id"]))
 
     async def nothing_is_left() -> bool:
         return not any(rows(mortal, thread["id"]).values())

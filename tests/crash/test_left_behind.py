@@ -91,7 +91,7 @@ async def test_r_9_partial_text_survives_until_the_redo_begins_the_same_message_
         return [message for message in await left.messages() if message["content"]]
 
     (flushed,) = await until(partial)  # M-13: about a second old at most
-    mortal.autopsy = lambda death, database: rows.append(document(database, flushed))
+    mortal.autopsy = lambda plan, database: rows.append(document(database, flushed))
     await die(mortal)
     await left.ends()
 

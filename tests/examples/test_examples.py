@@ -112,8 +112,6 @@ async def test_reattach_loses_nothing_and_repeats_nothing(example, upstream):
 
 @pytest.mark.slow
 def test_the_demo_installs_the_model_runs_and_lists_the_steps(tmp_path):
-    pytest.importorskip("xllamacpp", reason="needs treadle[local]")
-
     done = subprocess.run(
         [sys.executable, FOLDER / "demo.py"],
         capture_output=True,

@@ -9,7 +9,7 @@ import pytest
 from treadle.upstream import LOCAL, ChatRequest, ModelMap, Upstream, UpstreamSettings, UpstreamUnavailable
 from treadle.upstream.local.process import LocalModel
 
-pytest.importorskip("xllamacpp", reason="needs treadle[local]")
+pytestmark = pytest.mark.slow  # needs treadle[local], as `make slow` has it
 
 HELLO = ChatRequest(messages=[{"role": "user", "content": "Hello!"}])
 

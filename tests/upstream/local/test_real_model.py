@@ -23,8 +23,7 @@ from treadle.upstream.local import child, schema
 from treadle.upstream.local.install import install
 from treadle.upstream.local.process import LocalModel
 
-pytest.importorskip("xllamacpp", reason="needs treadle[local]")
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow  # needs treadle[local], as `make slow` has it
 
 WEATHER = {
     "type": "function",
