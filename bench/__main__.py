@@ -1,6 +1,7 @@
 """`python -m bench` measures everything; `--quick` a little of it; `--write-docs` puts the latest into the docs."""
 
 import argparse
+import os
 import platform
 import sys
 import time
@@ -23,9 +24,10 @@ BEGIN, END = "<!-- written by `python -m bench --write-docs` -->\n", "<!-- end -
 
 
 class Results(Struct, frozen=True, kw_only=True):
-    """One run of everything. `at` is UTC."""
+    """One run of everything. `at` is UTC; `load` is the machine's load average before it, the work of others."""
 
     at: str
+    load: float
     command: str
     machine: str
     sections: list[Section]
@@ -35,7 +37,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench")
     parser.add_argument("--quick", action="store_true", help="everything in three minutes, less exact")
     parser.add_argument(
-        "--write-docs", action="store_true", help="measure nothing; write the latest results to the docs"
+        "--write-docs", action="store_true", help="measure nothing; put the latest full results into the docs"
     )
     options = parser.parse_args()
     if options.write_docs:
@@ -43,26 +45,27 @@ def main() -> None:
         return
     results = measure(quick=options.quick)
     data.RESULTS.mkdir(exist_ok=True)
-    LATEST.write_bytes(msgspec.json.format(msgspec.json.encode(results)))
+    path = LATEST.with_name("quick.json") if options.quick else LATEST
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(results)))
     print(markdown(results))
 
 
 def measure(*, quick: bool) -> Results:
-    """Every module in turn, each shown on the terminal as it ends."""
-    at = time.strftime("%Y-%m-%d %H:%M", time.gmtime())
+    """Every module in turn."""
+    at, load = time.strftime("%Y-%m-%d %H:%M", time.gmtime()), os.getloadavg()[0]
     sections = []
     for module in MODULES:
         print(f"{module.__name__} ...", file=sys.stderr, flush=True)
         sections.append(module.measure(quick))
-    return Results(
-        at=at, command=f"make bench{' ARGS=--quick' if quick else ''}", machine=_machine(), sections=sections
-    )
+    command = f"make bench{' ARGS=--quick' if quick else ''}"
+    return Results(at=at, load=load, command=command, machine=_machine(), sections=sections)
 
 
 def markdown(results: Results) -> str:
     """The report: all figures in one table, then the tables they come from."""
     figures = Table(title="Figures", head=FIGURES_HEAD, rows=report.figure_rows(results.sections))
-    parts = [f"`{results.command}`, {results.at} UTC, {results.machine}.", report.markdown(figures)]
+    head = f"`{results.command}`, {results.at} UTC, load before {report.number(results.load)}; {results.machine}."
+    parts = [head, report.markdown(figures)]
     for section in results.sections:
         parts += [f"### {section.title}", *section.notes, *map(report.markdown, section.tables)]
     return "\n\n".join(parts)

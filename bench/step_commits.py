@@ -47,7 +47,7 @@ def measure(quick: bool) -> Section:
         unit="/s",
     )
     rows = [[str(writers), *map(report.number, rate)] for writers, rate in rates.items()]
-    table = Table(title="Step commits", head=["writers", "commits/s", "p50 ms", "p99 ms"], rows=rows)
+    table = Table(title="Commits of one step each", head=["writers", "commits/s", "p50 ms", "p99 ms"], rows=rows)
     return Section(title="Step commits", figures=[figure], tables=[table])
 
 

@@ -24,7 +24,7 @@ from treadle.contract import events
 from treadle.contract.files import FormFile
 from treadle.contract.operations import OPERATIONS, Operation, python_name
 from treadle.engine import feed, lifecycle, turn, writing
-from treadle.http import auth, bind
+from treadle.http import auth, bind, protocol
 from treadle.http.routes import BINDINGS
 from treadle.settings import FileSettings, Settings
 from treadle.upstream.models import ModelSettings, UpstreamSettings
@@ -126,11 +126,17 @@ def fixed_values() -> str:
         ("Takeovers of one turn", f"at most {lifecycle.MAX_TAKEOVERS}, then the run fails"),
         ("Model turns of one run", f"at most {turn.MAX_TURNS}"),
         ("JSON body of a request", f"at most {bind.MAX_BODY_BYTES // 2**20} MiB"),
+        (
+            "Request line and headers",
+            f"at most {protocol.MAX_HEAD_BYTES // 2**10} KiB, complete after "
+            f"{protocol.BoundedHttp.patience_seconds:g} s",
+        ),
         ("Partial text in the database", f"at most {writing.FLUSH_SECONDS:g} s old"),
         ("Keep-alive comment in a stream", f"after {fixed.keep_alive_seconds:g} s without an event"),
         (
             "Events kept for readers that come back",
-            f"at least the last {feed.BUFFERED_EVENTS} of a run, until {feed.KEPT_AFTER_END_SECONDS:g} s after its end",
+            f"at least the last {feed.BUFFERED_EVENTS} of a run, or {feed.BUFFERED_BYTES // 2**20} MiB of them, until "
+            f"{feed.KEPT_AFTER_END_SECONDS:g} s after its end",
         ),
         ("Idle connection", f"closed after {serve.KEEP_ALIVE_SECONDS} s"),
         ("Running turns at a stop", f"{fixed.stop_seconds:g} s to end; the others go on at the next start"),

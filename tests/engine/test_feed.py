@@ -8,7 +8,7 @@ import pytest
 from tests.engine.objects import a_run
 from treadle.contract.events import EventName
 from treadle.contract.runs import RunStatus as S
-from treadle.engine.feed import BUFFERED_EVENTS, DONE, KEEP_ALIVE, Feed, Feeds, Reader, event
+from treadle.engine.feed import BUFFERED_EVENTS, DONE, KEEP_ALIVE, MAX_KEPT_AFTER_END, Feed, Feeds, Reader, event
 
 DELTA = EventName.MESSAGE_DELTA
 
@@ -281,3 +281,14 @@ class TestFeeds:
 
         assert feeds.find("run_1") is feed
         assert feed.ended
+
+    async def test_of_many_runs_that_are_over_the_latest_are_kept_and_of_those_that_are_not_all(self):
+        feeds = Feeds()
+        going_on = feeds.open("run_going_on", 1)
+
+        for number in range(MAX_KEPT_AFTER_END + 1):
+            end(feeds.open(f"run_{number}", 1))
+
+        assert feeds.find("run_0") is None
+        assert feeds.find("run_1") is not None
+        assert feeds.find("run_going_on") is going_on

@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.support.server import KEY
-from treadle.http.protocol import MAX_HEAD_BYTES
+from treadle.http.protocol import MAX_HEAD_BYTES, BoundedHttp
+from treadle.upstream.scripted import say
 
 MUCH = 1024 * MAX_HEAD_BYTES  # more than the buffers between client and server hold
 CHUNKED_BODY = (
@@ -60,3 +61,31 @@ async def test_a_large_body_is_no_large_head(api):
     answer = await api.post("/assistants", {"model": "gpt-4o", "instructions": "x" * 250_000})
 
     assert answer.status == 200
+
+
+class TestPatience:
+    @pytest.fixture(autouse=True)
+    def _soon_out_of_patience(self, monkeypatch):
+        monkeypatch.setattr(BoundedHttp, "patience_seconds", 0.05)
+
+    @pytest.mark.parametrize(
+        "start", [b"", b"GET /healthz HTT", b"GET /healthz HTTP/1.1\r\nHost: x\r\n"], ids=["nothing", "line", "headers"]
+    )
+    async def test_a_connection_that_does_not_come_to_the_point_is_closed(self, server, start):
+        address = urlsplit(server.root)
+        reader, writer = await asyncio.open_connection(address.hostname, address.port)
+
+        writer.write(start)
+
+        async with asyncio.timeout(30):
+            assert await reader.read() == b""
+        writer.close()
+
+    async def test_a_request_may_take_its_time_once_its_head_is_there(self, api, assistant, thread, upstream):
+        """A connection that is kept open between requests, too: uvicorn closes that one later."""
+        upstream.will_say(say("Sunny. " * 20, delay_seconds=0.01))
+
+        run = {"assistant_id": assistant["id"]}
+        names = [event.name for event in await api.events(f"/threads/{thread['id']}/runs", run)]
+
+        assert names[-2:] == ["thread.run.completed", "done"]

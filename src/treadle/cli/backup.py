@@ -7,7 +7,7 @@ import click
 
 from treadle.cli.keys import DATA_DIR
 from treadle.settings import default_data_dir
-from treadle.store import sqlite
+from treadle.store import DatabaseUnavailable, sqlite
 
 
 @click.command("backup")
@@ -25,5 +25,8 @@ def command(target: Path, data_dir: Path | None) -> None:
         raise click.ClickException(f"{target} is there already; a backup does not write over anything.")
     if not target.parent.is_dir():
         raise click.ClickException(f"The folder {target.parent} does not exist.")
-    size = sqlite.back_up(source, target)
+    try:
+        size = sqlite.back_up(source, target)
+    except (OSError, DatabaseUnavailable) as error:
+        raise click.ClickException(str(error)) from error
     click.echo(f"{target}: {size / 1_000_000:.1f} MB")

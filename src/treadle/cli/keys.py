@@ -14,7 +14,7 @@ from rich.table import Table
 
 from treadle import store
 from treadle.settings import default_data_dir
-from treadle.store import Database
+from treadle.store import Database, DatabaseUnavailable
 from treadle.store.keys import DEFAULT_PROJECT, Key, KeyExists, KeyNotFound
 from treadle.store.migrations import DatabaseTooNew
 
@@ -94,15 +94,15 @@ def revoke(name: str, data_dir: Path | None) -> None:
 
 @asynccontextmanager
 async def opened(data_dir: Path | None) -> AsyncIterator[Database]:
-    """The database of a data folder, also while a server has it. Raises ClickException when there can be none."""
+    """The database of a data folder, also while a server has it. Raises ClickException when it cannot be used."""
     try:
         database = store.open_database(data_dir or default_data_dir(os.environ), exclusive=False)
-    except (OSError, DatabaseTooNew) as error:
+        try:
+            yield database
+        finally:
+            await database.close()
+    except (OSError, DatabaseTooNew, DatabaseUnavailable) as error:
         raise click.ClickException(str(error)) from error
-    try:
-        yield database
-    finally:
-        await database.close()
 
 
 def _shown(seconds: int) -> str:

@@ -1,8 +1,10 @@
 """`treadle serve`: the API and the worker in one process."""
 
+import asyncio
 import gc
 import os
 import signal
+import socket
 import sys
 from pathlib import Path
 from types import FrameType
@@ -13,16 +15,21 @@ import uvicorn
 
 from treadle import app, settings
 from treadle.cli import logs
+from treadle.http.application import Application
 from treadle.http.protocol import BoundedHttp
 from treadle.settings import Settings, SettingsError
-from treadle.store import DataFolderInUse
+from treadle.store import DatabaseUnavailable, DataFolderInUse
 from treadle.store.migrations import DatabaseTooNew
 
 # 5 s, uvicorn's own, closed the connections of clients that poll now and then.
 KEEP_ALIVE_SECONDS: Final = 75
+# After its runs have stopped, for a request to be answered. With them it is less than the 10 s that Docker grants.
+SECONDS_TO_SAY_SO: Final = 2
 # A full collection of garbage walks every object of every open stream: 50 ms with 500 of them, in which none moves.
 # Little of what a run leaves behind needs it, so it may be rare.
 COLLECT_EVERY: Final = (1_000, 20, 20)
+# What keeps a server from starting and is explained in one line.
+TOLD: Final = (SettingsError, app.NoKey, DataFolderInUse, DatabaseTooNew, DatabaseUnavailable, OSError, ValueError)
 
 
 @click.command("serve")
@@ -72,7 +79,7 @@ def command(
         )
         logs.configure(chosen.log_level)
         run(chosen)
-    except (SettingsError, DataFolderInUse, DatabaseTooNew, app.NoKey, OSError, ValueError) as error:
+    except TOLD as error:
         raise click.ClickException(str(error)) from error
 
 
@@ -81,6 +88,7 @@ def run(chosen: Settings) -> None:
     application = app.build(chosen, show_key=_show_key if sys.stderr.isatty() else None)
     _tell_what_is_missing(chosen)
     server = Server(
+        application,
         uvicorn.Config(
             application,
             host=chosen.host,
@@ -93,8 +101,8 @@ def run(chosen: Settings) -> None:
             log_config=None,
             server_header=False,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=int(chosen.stop_seconds),
-        )
+            timeout_graceful_shutdown=int(chosen.stop_seconds) + SECONDS_TO_SAY_SO,
+        ),
     )
     try:
         server.run()
@@ -109,15 +117,28 @@ def run(chosen: Settings) -> None:
 class Server(uvicorn.Server):
     """Says where it listens once it does. A signal to stop is obeyed and not raised again: that is a success."""
 
+    def __init__(self, application: Application, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._application = application
+
     async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]  # narrower there
         await super().startup(sockets)  # type: ignore[arg-type]
         gc.freeze()  # what the start has made stays, and need not be walked at all
         gc.set_threshold(*COLLECT_EVERY)
         for server in self.servers:
-            for socket in server.sockets:
-                address, port, *_ = socket.getsockname()
+            for listening in server.sockets:
+                address, port, *_ = listening.getsockname()
                 shown = f"[{address}]" if ":" in address else address
                 click.echo(f"Treadle serves http://{shown}:{port}/v1", err=True)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # Runs and the requests that wait for them get the same seconds, not one after the other.
+        stopping = asyncio.create_task(self._application.stop_work())
+        await super().shutdown(sockets)
+        if self.force_exit:
+            stopping.cancel()
+        else:
+            await stopping
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self.force_exit = self.should_exit and sig == signal.SIGINT

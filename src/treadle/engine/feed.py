@@ -15,7 +15,10 @@ from treadle.contract.runs import ACTIVE, Run, RunStatus
 
 # A reader that returns is served from here; one that is further behind gets a snapshot (W-9).
 BUFFERED_EVENTS: Final = 4096
+BUFFERED_BYTES: Final = 16 * 1024 * 1024
 KEPT_AFTER_END_SECONDS: Final = 60.0
+# Of the runs that are over; at a thousand of them a second a minute would be a gigabyte.
+MAX_KEPT_AFTER_END: Final = 2_000
 KEEP_ALIVE_SECONDS: Final = 15.0  # W-5
 
 KEEP_ALIVE: Final = b": keep-alive\n\n"
@@ -48,9 +51,11 @@ class Feed:
         self.live: Snapshot | None = None
         self.run_event: bytes | None = None
         self.ended = False
+        self.stopped = False  # the server stops: nothing comes any more, though the run has not ended
         self.on_end: Callable[[], None] | None = None
         self._events: list[bytes] = []
         self._dropped = 0
+        self._bytes_since = 0  # how much was published since something was dropped
         self._leg_ends: list[int] = []
         self._waiting: list[asyncio.Future[None]] = []
 
@@ -108,20 +113,38 @@ class Feed:
         events = self._events[start - self._dropped : None if stop is None else stop - self._dropped]
         return events, stop is not None
 
+    def stop(self) -> None:
+        """Send all readers away, once they have what was published."""
+        self.stopped = True
+        self._wake()
+
     def wait(self, waiter: "asyncio.Future[None]") -> None:
         """Resolve `waiter` at the next event."""
         self._waiting.append(waiter)
 
     def _append(self, data: bytes) -> None:
         self._events.append(data)
-        if len(self._events) >= 2 * BUFFERED_EVENTS:
-            del self._events[:BUFFERED_EVENTS]
-            self._dropped += BUFFERED_EVENTS
+        self._bytes_since += len(data)
+        if len(self._events) >= 2 * BUFFERED_EVENTS or self._bytes_since >= BUFFERED_BYTES:
+            self._drop_old()
         if self._waiting:
-            waiting, self._waiting = self._waiting, []
-            for waiter in waiting:
-                if not waiter.done():
-                    waiter.set_result(None)
+            self._wake()
+
+    def _wake(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for waiter in waiting:
+            _resolve(waiter)
+
+    def _drop_old(self) -> None:
+        """Keep the newest BUFFERED_EVENTS, or so many of them that they are BUFFERED_BYTES."""
+        kept = size = 0
+        while kept < min(BUFFERED_EVENTS, len(self._events)) and size < BUFFERED_BYTES:
+            kept += 1
+            size += len(self._events[-kept])
+        old = len(self._events) - kept
+        del self._events[:old]
+        self._dropped += old
+        self._bytes_since = 0
 
 
 class FellBehind(Exception):
@@ -156,7 +179,7 @@ class Reader:
             try:
                 events, ended = self._feed.take(self._position)
             except FellBehind:
-                yield _fell_behind()
+                yield _broken_off("This reader fell too far behind the run. Attach to the run's stream again to go on.")
                 return
             if events:
                 yield self._piece(events)
@@ -164,6 +187,9 @@ class Reader:
                 yield DONE
                 return
             if self._position == self._feed.position:
+                if self._feed.stopped:
+                    yield _broken_off("The server is stopping. The run goes on when it is back: attach to it then.")
+                    return
                 self._waiter = loop.create_future()
                 self._feed.wait(self._waiter)
                 alarm = loop.call_later(self._feed.keep_alive_seconds, _resolve, self._waiter)
@@ -186,6 +212,7 @@ class Feeds:
     def __init__(self, *, keep_alive_seconds: float = KEEP_ALIVE_SECONDS) -> None:
         self._keep_alive_seconds = keep_alive_seconds
         self._feeds: dict[str, Feed] = {}
+        self._ended: dict[str, asyncio.TimerHandle] = {}  # the oldest first
 
     def open(self, run_id: str, fence: int) -> Feed:
         """The run's feed; a new one numbers its events from `fence`."""
@@ -199,11 +226,24 @@ class Feeds:
         """Forget a feed that was opened for a run which then was not created."""
         self._feeds.pop(run_id, None)
 
+    def stop(self) -> None:
+        """Send the readers of all runs away."""
+        for feed in self._feeds.values():
+            feed.stop()
+
     def find(self, run_id: str) -> Feed | None:
         return self._feeds.get(run_id)
 
     def _forget_later(self, run_id: str) -> None:
-        asyncio.get_running_loop().call_later(KEPT_AFTER_END_SECONDS, self._feeds.pop, run_id, None)
+        loop = asyncio.get_running_loop()
+        self._ended[run_id] = loop.call_later(KEPT_AFTER_END_SECONDS, self._forget, run_id)
+        if len(self._ended) > MAX_KEPT_AFTER_END:
+            self._forget(next(iter(self._ended)))
+
+    def _forget(self, run_id: str) -> None:
+        if (timer := self._ended.pop(run_id, None)) is not None:
+            timer.cancel()
+        self._feeds.pop(run_id, None)
 
 
 def _resolve(waiter: "asyncio.Future[None]") -> None:
@@ -211,6 +251,5 @@ def _resolve(waiter: "asyncio.Future[None]") -> None:
         waiter.set_result(None)
 
 
-def _fell_behind() -> bytes:
-    error = Unavailable("This reader fell too far behind the run. Attach to the run's stream again to go on.")
-    return event(EventName.ERROR, ErrorEvent.of(error)) + DONE
+def _broken_off(message: str) -> bytes:
+    return event(EventName.ERROR, ErrorEvent.of(Unavailable(message))) + DONE

@@ -105,7 +105,10 @@ class Worker:
                 log.warning("database unavailable", error=str(error))
 
     async def close(self) -> None:
-        """Stop in good order: running turns get a few seconds, the rest goes on at the next start."""
+        """Stop in good order: running turns get a few seconds, the rest goes on at the next start.
+
+        Those who still read the events of a run are told then, and sent away.
+        """
         self._stopping = True
         if self._tasks:
             await asyncio.wait(self._tasks.values(), timeout=self._parts.limits.stop_seconds)
@@ -113,6 +116,7 @@ class Worker:
             task.cancel()
         if waiting := [*self._tasks.values(), *self._finishing]:
             await asyncio.wait(waiting)
+        self._parts.feeds.stop()
 
     async def _take_what_waits(self) -> None:
         """Runs that nobody holds, as far as there is room, and runs of ours without a task."""

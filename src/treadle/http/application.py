@@ -41,6 +41,11 @@ class Application:
         else:
             await send({"type": "websocket.close", "code": 1000})
 
+    async def stop_work(self) -> None:
+        """To be called when the server begins to stop, beside its waiting for requests: streams end with their runs."""
+        if self._api is not None:
+            await self._api.stop_work()
+
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
         try:

@@ -89,22 +89,24 @@ class Api:
         except ClientGone:
             log.debug("client gone", request_id=request.request_id)
         except ApiError as error:
-            await request.drain()
-            await outgoing.send_error(error)
+            await _refuse(request, outgoing, error)
         except store.DatabaseUnavailable as error:
             log.warning("database unavailable", request_id=request.request_id, error=str(error))
-            await request.drain()
-            await outgoing.send_error(Unavailable("The database is not available at the moment.", headers=RETRY_SOON))
+            away = Unavailable("The database is not available at the moment.", headers=RETRY_SOON)
+            await _refuse(request, outgoing, away)
         except UpstreamError as error:
             # Its answer was under way, so all that can be done is to cut ours too.
             log.warning("model server failed", request_id=request.request_id, error=str(error))
         except Exception as error:
             log.exception("request failed by a fault of ours", request_id=request.request_id, exc_info=error)
-            await request.drain()
             # It may have been carried out: a client must not send it again by itself (H-24).
-            await outgoing.send_error(ServerFault.unexpected(retry=False))
+            await _refuse(request, outgoing, ServerFault.unexpected(retry=False))
         if self._log_requests:
             request.log(outgoing)
+
+    async def stop_work(self) -> None:
+        """Let running turns end, or give them back; whoever reads of them is told."""
+        await self._engine.worker.close()
 
     async def _result(self, request: "_Incoming") -> Any:
         project_id = await self._authenticator.project(request.headers)
@@ -132,6 +134,12 @@ class Api:
 
 
 RETRY_SOON: Final = {"retry-after": "1"}
+
+
+async def _refuse(request: "_Incoming", outgoing: "_Outgoing", error: ApiError) -> None:
+    if not await request.drain():
+        error.headers["connection"] = "close"
+    await outgoing.send_error(error)
 
 
 class ClientGone(Exception):
@@ -168,6 +176,7 @@ class _Incoming:
         self.receive = receive
         self._has_body = headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
         self._all_read = not self._has_body
+        self._awaits_our_word = headers.get(b"expect", b"").lower() == b"100-continue"
 
     async def body(self, bound: Bound) -> Any:
         """The decoded body, or its bytes for a handler that hands them on. Raises ApiError (E-15 to E-18, E-20)."""
@@ -182,15 +191,19 @@ class _Incoming:
         # Bodies that are decoded here are ours; those of other APIs are passed through unread.
         return decode_body(cast("type[Body]", operation.body), raw)
 
-    async def drain(self) -> None:
-        """Read what is left of a refused body and throw it away, within bounds."""
-        left = MAX_DRAINED_BYTES
+    async def drain(self) -> bool:
+        """Read what is left of a refused body and throw it away, within bounds. False when some of it was not read.
+
+        Who waits for our word to send it is not told to.
+        """
+        left = 0 if self._awaits_our_word else MAX_DRAINED_BYTES
         while not self._all_read and left > 0:
             message = await self.receive()
             if message["type"] != "http.request":
                 break
             left -= len(message.get("body", b""))
             self._all_read = not message.get("more_body", False)
+        return self._all_read
 
     def log(self, outgoing: "_Outgoing") -> None:
         stainless = {
@@ -213,6 +226,7 @@ class _Incoming:
             return b""
         pieces: list[bytes] = []
         size = 0
+        self._awaits_our_word = False  # to receive is to say it
         while True:
             message = await self.receive()
             if message["type"] != "http.request":
@@ -274,8 +288,8 @@ class _Outgoing:
         headers = self._headers() + [
             (name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()
         ]
-        await self._send({"type": "http.response.start", "status": answer.status, "headers": headers})
         try:
+            await self._send({"type": "http.response.start", "status": answer.status, "headers": headers})
             async with while_connected(self._receive):
                 async for piece in answer:
                     await self._send({"type": "http.response.body", "body": piece, "more_body": True})

@@ -12,6 +12,6 @@ def open_database(data_dir: Path, *, exclusive: bool = True, observe_commit: Com
     `exclusive` takes the data folder's lock, as `serve` does; `keys` and `doctor` open the database beside a server.
     `observe_commit` is called with "before" and "after" around each COMMIT (in the writer's thread) and with
     "published" when its results and events are out (on the event loop); the crash suite kills the process there.
-    Raises DataFolderInUse.
+    Raises DataFolderInUse, DatabaseTooNew, and DatabaseUnavailable for a file that cannot be used.
     """
     return SqliteDatabase(data_dir, exclusive=exclusive, observe_commit=observe_commit)

@@ -3,7 +3,8 @@
 import asyncio
 import re
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
 from functools import lru_cache
 from pathlib import Path
 from queue import Empty, PriorityQueue
@@ -73,12 +74,12 @@ class SqliteDatabase:
         self._observe: CommitObserver = observe_commit or (lambda phase: None)
         self._loop = asyncio.get_running_loop()
         # One process at a time: SQLite cannot make a new database for two at once, nor may two migrate it.
-        with FileLock(data_dir / "opening.lock", mode=0o600):
+        with FileLock(data_dir / "opening.lock", mode=0o600), _trouble_told(f"{self.path} cannot be opened"):
             # The owner's only, and so is what SQLite puts beside it: the folder may be one that others can enter.
             self.path.touch(mode=0o600)
             self._writer = connect(self.path)
             migrations.apply(self._writer, self.path)
-        self._reader = connect(self.path)
+            self._reader = connect(self.path)
         self._waiting: PriorityQueue[Waiting] = PriorityQueue()
         self._count = 0
         self._closed = False
@@ -208,17 +209,25 @@ def back_up(source: Path, target: Path) -> int:
     """Write a consistent, compact copy of the database at `source` to `target`; its size in bytes.
 
     Readers and writers of `source` go on meanwhile. Nothing is left of a copy that failed.
+    Raises DatabaseUnavailable.
     """
     target.touch(mode=0o600, exist_ok=False)
-    connection = connect(source)
     try:
-        connection.execute("VACUUM INTO $1", (str(target),))
-    except apsw.Error:
-        target.unlink(missing_ok=True)
+        with _trouble_told(f"{source} cannot be copied"), closing(connect(source)) as connection:
+            connection.execute("VACUUM INTO $1", (str(target),))
+    except BaseException:
+        target.unlink()
         raise
-    finally:
-        connection.close()
     return target.stat().st_size
+
+
+@contextmanager
+def _trouble_told(what: str) -> Iterator[None]:
+    """Trouble as DatabaseUnavailable, for what is not done often."""
+    try:
+        yield
+    except TROUBLE as error:
+        raise DatabaseUnavailable(f"{what}: {error}") from error
 
 
 @lru_cache(maxsize=512)
