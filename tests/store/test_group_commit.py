@@ -137,6 +137,17 @@ class Refused(Exception):
     pass
 
 
+async def test_a_fault_in_what_follows_a_batch_is_its_callers_alone(database, writer, add_thread):
+    faulty = a_batch(add_thread("thread_1"))
+    faulty.then(lambda: {}["missing"])
+
+    outcomes = await committed_together(database, writer, faulty, a_batch(add_thread("thread_2")))
+
+    assert isinstance(outcomes[0], KeyError)
+    assert outcomes[1] is None
+    assert await database.fetch_one(COUNT) == (2,)
+
+
 @pytest.mark.parametrize("id", ["thread_1", "thread_2"])
 async def test_require_goes_on_with_a_row_and_refuse_without_one(database, add_thread, id):
     await database.commit(a_batch(add_thread("thread_1")))

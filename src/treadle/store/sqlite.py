@@ -180,11 +180,9 @@ class SqliteDatabase:
         return None
 
     def _release(self, work: list[Waiting], outcomes: list[Exception | None]) -> None:
-        for (_order, batch, done), error in zip(work, outcomes, strict=True):
+        for (_order, batch, done), missed in zip(work, outcomes, strict=True):
             assert batch is not None and done is not None  # noqa: S101, PT018 - `work` holds batches only
-            if error is None:
-                for function, args in batch.afterwards:
-                    function(*args)
+            error = missed or _run_afterwards(batch)
             if done.cancelled():
                 continue
             if error is None:
@@ -192,6 +190,16 @@ class SqliteDatabase:
             else:
                 done.set_exception(error)
         self._observe("published")
+
+
+def _run_afterwards(batch: Batch) -> Exception | None:
+    """A fault in what was to be done then is its caller's; the others of the group must still hear of their commits."""
+    try:
+        for function, args in batch.afterwards:
+            function(*args)
+    except Exception as bug:
+        return bug
+    return None
 
 
 def connect(path: Path) -> apsw.Connection:
