@@ -122,7 +122,7 @@ class Server(uvicorn.Server):
         self._application = application
 
     async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]  # narrower there
-        await super().startup(sockets)  # type: ignore[arg-type]
+        await super().startup(sockets)  # type: ignore[arg-type]  # as above
         gc.freeze()  # what the start has made stays, and need not be walked at all
         gc.set_threshold(*COLLECT_EVERY)
         for server in self.servers:

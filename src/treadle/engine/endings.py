@@ -85,7 +85,6 @@ class _Ending:
             self._to,
             self._hold.feed,
             now=self._now,
-            fence=row.fence + 1,
             usage=self._usage(steps),
             last_error=self._error,
         )
