@@ -123,8 +123,9 @@ def test_the_demo_installs_the_model_runs_and_lists_the_steps(tmp_path):
 
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     assert "The run is completed." in done.stdout
-    table = [line for line in done.stdout.splitlines() if line.startswith("│")]
-    assert ["tool_calls" in line for line in table] == [True, False]
-    assert 'count_files({"folder":' in table[0]
-    assert "message_creation" in table[1]
+    # How much so small a model says differs from one processor to the next; its text may take several lines of a cell.
+    rows = [line.split("│")[1].strip() for line in done.stdout.splitlines() if line.startswith("│")]
+    steps = [step for step in rows if step]
+    assert (steps[0], steps[-1]) == ("tool_calls", "message_creation")
+    assert 'count_files({"folder":' in done.stdout.partition("│ tool_calls")[2]
     assert (tmp_path / "demo-data" / "treadle.db").exists()
