@@ -87,7 +87,7 @@ lock:  ## Choose and pin the newest versions anew
 	  $(BIN)/uv pip compile --quiet pyproject.toml $$@ --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-emit-find-links --no-header --no-annotate --upgrade --output-file requirements/$$name.txt; \
 	done
-	for name in sdk-1.21 sdk-2 node; do \
+	for name in build sdk-1.21 sdk-2 node; do \
 	  $(BIN)/uv pip compile --quiet requirements/$$name.in --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-emit-find-links --no-header --no-annotate --upgrade --output-file requirements/$$name.txt; \
 	done

@@ -65,7 +65,7 @@ def steps_path(run: int) -> str:
 
 
 async def _fill(data_dir: Path, steps: int) -> None:
-    database = store.open_database(data_dir)
+    database = await store.open_database(data_dir)
     try:
         key = store.keys.new_key()
         await store.keys.create(database, key, name="bench", project=store.keys.DEFAULT_PROJECT, now=int(time.time()))

@@ -153,7 +153,7 @@ def _position(chance: random.Random, limit: int) -> int:
 async def _parts(folders: dict[int, Path]) -> dict[int, Parts]:
     """By number of steps in the database: the median parts of one page, for runs that all of them have."""
     times: dict[int, list[Parts]] = {steps: [] for steps in folders}
-    databases = {steps: store.open_database(folder, exclusive=False) for steps, folder in folders.items()}
+    databases = {steps: await store.open_database(folder, exclusive=False) for steps, folder in folders.items()}
     chance = random.Random(1)
     for page in range(PAGES_TIMED):
         run = chance.choice(_runs(SMALL))

@@ -63,7 +63,7 @@ async def _rates(*, seconds: float) -> dict[int, Rate]:
 
 
 async def _rate(folder: Path, writers: int, seconds: float) -> Rate:
-    database = store.open_database(folder)
+    database = await store.open_database(folder)
     runs = [data.run_row(number, "proj_bench") for number in range(writers)]
     batch = Batch()
     for row in runs:

@@ -9,6 +9,7 @@ from openai import AsyncOpenAI
 
 from tests.support.api import Api, Json
 from tests.support.clock import MovableClock
+from tests.support.postgres import Databases, serving
 from tests.support.server import KEY, LiveServer, running
 from treadle.settings import Settings
 from treadle.upstream.models import UpstreamSettings
@@ -27,13 +28,35 @@ async def upstream() -> AsyncIterator[ScriptedUpstream]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def databases() -> Iterator[Databases]:
+    """A PostgreSQL server for this process of pytest, started for the first test that needs it."""
+    with serving() as server:
+        yield server
+
+
 @pytest.fixture
-def settings(tmp_path: Path, upstream: ScriptedUpstream) -> Settings:
+def postgres(databases: Databases) -> Iterator[str]:
+    """The URL of a fresh, migrated PostgreSQL database."""
+    with databases.database() as url:
+        yield url
+
+
+@pytest.fixture
+def database_url() -> str | None:
+    """The server's database: here SQLite, in its data folder. Suites that run on both databases override this."""
+    return None
+
+
+@pytest.fixture
+def settings(tmp_path: Path, database_url: str | None, upstream: ScriptedUpstream) -> Settings:
     """The server's settings; a test that needs others overrides this fixture."""
     model_server = UpstreamSettings(
         name="scripted", base_url=upstream.base_url, tries=2, wait_initial_seconds=0.01, wait_max_seconds=0.02
     )
-    return Settings(data_dir=tmp_path / "data", upstreams=(model_server,), api_key=KEY, stop_seconds=0.1)
+    return Settings(
+        data_dir=tmp_path / "data", database=database_url, upstreams=(model_server,), api_key=KEY, stop_seconds=0.1
+    )
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Where settings come from and which wins; what is told when one cannot be used."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,7 @@ def test_with_nothing_set_it_listens_on_this_machine_only():
         ("TREADLE_DATA_DIR", "/var/a", "data_dir", Path("/var/b"), "data_dir"),
         ("TREADLE_DEFAULT_MODEL", "a", "model", "b", "default_model"),
         ("TREADLE_LOG_LEVEL", "debug", "log_level", "error", "log_level"),
+        ("TREADLE_DATABASE", "postgresql://a/x", "database", "postgres://b/y", "database"),
     ],
 )
 def test_a_flag_wins_over_its_variable(variable, value, flag, flagged, field):
@@ -80,6 +82,7 @@ def test_port_0_is_a_port_and_not_the_default():
         "TREADLE_UPSTREAM_API_KEY",
         "TREADLE_DEFAULT_MODEL",
         "TREADLE_API_KEY",
+        "TREADLE_LEASE_SECONDS",
         "TREADLE_LOG_LEVEL",
     ],
 )
@@ -151,6 +154,7 @@ def test_the_file_is_the_named_one_else_that_of_this_folder_else_that_of_the_dat
         ("max_run = 5", "max_run"),
         ("max_runs = 0", "max_runs"),
         ("max_runs = '5'", "max_runs"),
+        ("lease_seconds = 0.5", "lease_seconds"),
         ("[upstreams.a]", "upstreams.a"),
         ("[upstreams.a]\nbase_url = 'http://x/v1'\nkey = 'sk'", "key"),
         ("[upstreams.a]\nbase_url = 'localhost:11434'", "http://127.0.0.1:8080/v1"),
@@ -186,7 +190,12 @@ def test_a_file_that_is_no_text_is_named(folder):
         ("TREADLE_UPSTREAM_URL", "localhost:11434/v1", "http://"),
         ("TREADLE_UPSTREAM_URL", "ftp://x", "http://"),
         ("TREADLE_LOG_LEVEL", "loud", "debug, info, warning, error"),
-        ("TREADLE_DATABASE", "postgresql://x/y", "TREADLE_DATABASE"),
+        ("TREADLE_DATABASE", "mysql://x/y", "postgresql://USER:PASSWORD@HOST/NAME"),
+        ("TREADLE_DATABASE", "x.db", "postgresql://USER:PASSWORD@HOST/NAME"),
+        ("TREADLE_LEASE_SECONDS", "soon", "a number of seconds, 1 or more"),
+        ("TREADLE_LEASE_SECONDS", "0.9", "a number of seconds, 1 or more"),
+        ("TREADLE_LEASE_SECONDS", "inf", "a number of seconds, 1 or more"),
+        ("TREADLE_LEASE_SECONDS", "nan", "a number of seconds, 1 or more"),
     ],
 )
 def test_a_variable_that_cannot_be_used_is_named_with_what_is_allowed(variable, value, allowed):
@@ -202,6 +211,58 @@ def test_an_upstream_with_a_password_in_its_url_is_refused_without_repeating_it(
 
     assert "api_key" in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+def test_a_lease_is_10_seconds_long_unless_the_file_or_the_variable_says_otherwise(folder):
+    assert read().lease_seconds == 10
+    (folder / "treadle.toml").write_text("lease_seconds = 30")
+    assert read().lease_seconds == 30
+    assert read({"TREADLE_LEASE_SECONDS": "2.5"}).lease_seconds == 2.5
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://ada:hush@db/treadle", "postgresql://ada:***@db/treadle"),
+        ("postgres://ada:@db", "postgres://ada:***@db"),
+        ("postgresql://ada@db:5432/treadle", "postgresql://ada@db:5432/treadle"),
+        ("postgresql://one:5432,two:5433/treadle", "postgresql://one:5432,two:5433/treadle"),
+        ("postgresql://ada:hush@[::1]:5432/treadle", "postgresql://ada:***@[::1]:5432/treadle"),
+        ("postgresql://ada@%2Frun%2Fpostgresql/treadle", "postgresql://ada@%2Frun%2Fpostgresql/treadle"),
+        ("postgresql:///treadle?host=/run/x&user=ada", "postgresql:///treadle?host=/run/x&user=ada"),
+        ("postgresql://db:5432/x?password=hush&ssl=on", "postgresql://db:5432/x?password=***&ssl=on"),
+        ("postgresql://db/x?user=ada&sslpassword=hush", "postgresql://db/x?user=ada&sslpassword=***"),
+    ],
+)
+def test_the_url_of_a_database_is_shown_without_its_password(url, shown):
+    chosen = read(database=url)
+
+    assert (chosen.database, chosen.masked_database) == (url, shown)
+    assert shown in repr(chosen)
+    assert "hush" not in repr(chosen)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://ada:hu@sh@db/x",
+        "postgresql://ada:hu/sh@db/x",
+        "postgresql://ada:hu?sh@db/x",
+        "postgresql://ada:hu#sh@db/x",
+        "postgresql://ada:hu#sh",
+        "postgresql://ada:hush/x",
+        "postgresql://db/x?hush",
+        "mysql://ada:hush@db/x",
+        "ada:hu:sh@db/x",
+        "postgresql://db:5432/x?password=hu@sh",
+    ],
+)
+def test_a_url_that_cannot_be_used_is_refused_without_repeating_its_password(url):
+    with pytest.raises(SettingsError) as caught:
+        read(database=url)
+
+    assert "--database" in str(caught.value)
+    assert not {"hu", "sh", "hush"} & set(re.split(r"\W+", str(caught.value)))
 
 
 def test_settings_do_not_show_their_keys():

@@ -48,6 +48,7 @@ MEANINGS: Final[Mapping[type[Struct], Mapping[str, str]]] = {
         "require_beta_header": "Answer 400 to requests for assistants or threads without `OpenAI-Beta: assistants=v2`.",
         "strict_projects": "Refuse a request whose `OpenAI-Organization` or `OpenAI-Project` is not its key's.",
         "max_runs": "How many runs are executed at once. The others stay queued.",
+        "lease_seconds": "On a shared database: after so long without word from a worker, others take over its runs.",
     },
     UpstreamSettings: {
         "name": "The section's own name; not a key.",

@@ -14,7 +14,7 @@ import structlog
 
 from treadle import store
 from treadle.contract import ids
-from treadle.engine import expiry
+from treadle.engine import expiry, hearing
 from treadle.engine.commands.threads import remove_all_remains
 from treadle.engine.engine import Engine
 from treadle.engine.parts import Clock, Limits
@@ -59,25 +59,9 @@ def build(
     @contextlib.asynccontextmanager
     async def lifespan() -> AsyncIterator[Api]:
         async with contextlib.AsyncExitStack() as stack:
-            database = store.open_database(settings.data_dir, observe_commit=observe_commit)
-            stack.push_async_callback(database.close)
+            database = await _opened(settings, stack, observe_commit)
             authenticator = await _authenticator(settings, database, int(clock()), show_key)
-            local = _local_model(settings, clock)
-            if local is not None:
-                await stack.enter_async_context(local)
-            upstream = await stack.enter_async_context(Upstream(model_map(settings), clock=clock, local=local))
-            engine = Engine(
-                database,
-                upstream,
-                clock=clock,
-                new_id=new_id,
-                limits=Limits(
-                    max_runs=settings.max_runs,
-                    stop_seconds=settings.stop_seconds,
-                    keep_alive_seconds=settings.keep_alive_seconds,
-                ),
-                work=settings.work,
-            )
+            engine, upstream = await _engine(settings, database, stack, clock, new_id)
             await stack.enter_async_context(_working(engine))
             yield Api(
                 BINDINGS,
@@ -91,22 +75,63 @@ def build(
     return Application(lifespan, BINDINGS, version=VERSION)
 
 
+async def work(settings: Settings, *, ready: Callable[[str], None], clock: Clock = time.time) -> None:
+    """Execute runs of a database that other processes serve, until cancelled. `ready` is told the worker's id.
+
+    Raises what `build` says of its start-up, except NoKey.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        database = await _opened(settings, stack, None)
+        engine, _upstream = await _engine(settings, database, stack, clock, ids.new_id)
+        await stack.enter_async_context(_working(engine))
+        ready(engine.process_id)
+        await asyncio.get_running_loop().create_future()
+
+
+async def _opened(
+    settings: Settings, stack: contextlib.AsyncExitStack, observe_commit: CommitObserver | None
+) -> Database:
+    database = await store.open_database(settings.data_dir, settings.database, observe_commit=observe_commit)
+    stack.push_async_callback(database.close)
+    return database
+
+
+async def _engine(
+    settings: Settings, database: Database, stack: contextlib.AsyncExitStack, clock: Clock, new_id: ids.IdSource
+) -> tuple[Engine, Upstream]:
+    local = _local_model(settings, clock)
+    if local is not None:
+        await stack.enter_async_context(local)
+    upstream = await stack.enter_async_context(Upstream(model_map(settings), clock=clock, local=local))
+    limits = Limits(
+        max_runs=settings.max_runs,
+        stop_seconds=settings.stop_seconds,
+        keep_alive_seconds=settings.keep_alive_seconds,
+        lease_seconds=settings.lease_seconds,
+    )
+    return Engine(database, upstream, clock=clock, new_id=new_id, limits=limits, work=settings.work), upstream
+
+
 @contextlib.asynccontextmanager
 async def _working(engine: Engine) -> AsyncIterator[None]:
     """The engine at work: runs left by a crash go on, and what is due is done, until the server stops."""
-    await engine.worker.take_over_all()
-    background = [
-        asyncio.create_task(_named(name, work))
-        for name, work in (
-            ("worker", engine.worker.scan_until_stopped()),
-            ("expiry", expiry.watch_until_stopped(engine)),
-            ("clean-up", remove_all_remains(engine)),
-        )
+    await hearing.begin(engine)
+    await engine.worker.begin()
+    works = [
+        ("worker", engine.worker.scan_until_stopped()),
+        ("expiry", expiry.watch_until_stopped(engine)),
+        ("clean-up", remove_all_remains(engine)),
     ]
+    if engine.database.shared:
+        works.append(("peers", engine.peers.look_until_stopped()))
+        if engine.worker.is_enabled:
+            works.append(("lease", engine.lease.renew_until_stopped(engine.now)))
+    background = [asyncio.create_task(_named(name, work)) for name, work in works]
     try:
         yield
     finally:
         await engine.worker.close()
+        engine.relay.close()
         for task in background:
             task.cancel()
         await asyncio.wait(background)
@@ -152,22 +177,30 @@ async def _authenticator(
 ) -> Authenticator:
     """Keys of the database, and the environment's. Makes a first key on a loopback address if there is none."""
     fixed = {}
+    keys = await store.keys.list_all(database)
     if settings.api_key is not None:
         project_id = await store.keys.project_id(database, store.keys.DEFAULT_PROJECT, now=now)
         fixed[store.keys.digest(settings.api_key)] = project_id
-    elif not any(key.revoked_at is None for key in await store.keys.list_all(database)):
+    elif all(key.revoked_at is not None for key in keys):
         if not settings.is_loopback:
             raise NoKey(
                 f"To listen on {settings.host}, make a key first: treadle keys create NAME. "
                 "(On a loopback address the first serve makes one by itself.)"
             )
-        await _make_first_key(settings.data_dir, database, now, show_key)
+        # Of several servers that start at once, each reads the same keys, so one of them takes the name.
+        name = f"{FIRST_KEY}-{len(keys)}" if keys else FIRST_KEY
+        with contextlib.suppress(store.keys.KeyExists):
+            await _make_first_key(settings.data_dir, database, name, now, show_key)
     return Authenticator(database, monotonic=time.monotonic, fixed=fixed, strict_projects=settings.strict_projects)
 
 
-async def _make_first_key(data_dir: Path, database: Database, now: int, show_key: Callable[[str], None] | None) -> None:
+async def _make_first_key(
+    data_dir: Path, database: Database, name: str, now: int, show_key: Callable[[str], None] | None
+) -> None:
+    """Raises KeyExists."""
+    # On PostgreSQL nobody needed the folder before. Better to fail now than with a key that nobody gets to know.
+    os.makedirs(data_dir, mode=0o700, exist_ok=True)
     key = store.keys.new_key()
-    name = FIRST_KEY if not await store.keys.list_all(database) else f"{FIRST_KEY}-{now}"
     await store.keys.create(database, key, name=name, project=store.keys.DEFAULT_PROJECT, now=now)
     if show_key is not None:
         show_key(key)

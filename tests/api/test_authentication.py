@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from tests.support.api import Api
 from tests.support.rows import row_counts
-from tests.support.server import KEY, running
+from tests.support.server import KEY, database_of, running
 from tests.support.sockets import exchange
 from treadle import store
 from treadle.app import NoKey
@@ -101,18 +101,16 @@ async def test_basic_credentials_that_are_none_are_no_key(server, credentials):
 
 async def test_a_revoked_key_stops_working_within_a_second(server, stranger, until):
     assert (await stranger.get(ASSISTANTS)).status == 200
-    database = store.open_database(server.settings.data_dir, exclusive=False)
 
-    await store.keys.revoke(database, "stranger", now=int(time.time()))
-
-    started = time.monotonic()
+    async with database_of(server.settings) as database:
+        await store.keys.revoke(database, "stranger", now=int(time.time()))
+        started = time.monotonic()
 
     async def is_refused():
         return (await stranger.get(ASSISTANTS)).status == 401
 
     await until(is_refused)
     assert time.monotonic() - started <= 1.0
-    await database.close()
 
 
 async def test_a_key_that_is_made_meanwhile_works_at_once(server, nobody):
@@ -120,18 +118,16 @@ async def test_a_key_that_is_made_meanwhile_works_at_once(server, nobody):
     key = "sk-treadle-a-key-that-is-made-while-the-server-runs"
     headers = {"Authorization": f"Bearer {key}"}
     assert (await nobody.get(ASSISTANTS, headers=headers)).status_code == 401
-    database = store.open_database(server.settings.data_dir, exclusive=False)
 
-    await store.keys.create(database, key, name="late", project="default", now=1)
+    async with database_of(server.settings) as database:
+        await store.keys.create(database, key, name="late", project="default", now=1)
 
     assert (await nobody.get(ASSISTANTS, headers=headers)).status_code == 200
-    await database.close()
 
 
 async def test_keys_of_one_project_see_the_same(server, api, assistant):
-    database = store.open_database(server.settings.data_dir, exclusive=False)
-    await store.keys.create(database, "sk-treadle-second-key", name="second", project="default", now=1)
-    await database.close()
+    async with database_of(server.settings) as database:
+        await store.keys.create(database, "sk-treadle-second-key", name="second", project="default", now=1)
     second = Api(server.root, "sk-treadle-second-key")
 
     assert await second.found(f"/assistants/{assistant['id']}") == assistant
@@ -197,7 +193,7 @@ async def test_another_projects_objects_are_not_found_and_not_touched(server, ap
     body = BODIES.get(operation.id, {})
     if "assistant_id" in body:
         body = {**body, "assistant_id": own["id"]}
-    before = row_counts(server.settings.data_dir)
+    before = await row_counts(server.settings)
     objects = await all_of(api, theirs)
 
     answer = await stranger.request(operation.method, path_of(operation, theirs), body=body or None)
@@ -205,7 +201,7 @@ async def test_another_projects_objects_are_not_found_and_not_touched(server, ap
 
     assert answer.status == 404
     assert told(answer, theirs) == told(unknown, NOWHERE)
-    assert row_counts(server.settings.data_dir) == before
+    assert await row_counts(server.settings) == before
     assert await all_of(api, theirs) == objects
 
 
@@ -239,7 +235,7 @@ async def test_another_projects_cursor_is_unknown_also_once_it_is_deleted(api, s
 async def test_another_projects_assistant_cannot_be_run(api, stranger, assistant, server):
     """Ids in bodies: E-60, and nothing is created (R-32)."""
     own = await stranger.created("/threads")
-    before = row_counts(server.settings.data_dir)
+    before = await row_counts(server.settings)
 
     run = await stranger.post(f"/threads/{own['id']}/runs", {"assistant_id": assistant["id"]})
     both = await stranger.post("/threads/runs", {"assistant_id": assistant["id"], "thread": {"messages": []}})
@@ -247,7 +243,7 @@ async def test_another_projects_assistant_cannot_be_run(api, stranger, assistant
     for answer in (run, both):
         assert answer.status == 404
         assert answer.error["message"] == f"No assistant found with id '{assistant['id']}'."
-    assert row_counts(server.settings.data_dir) == before
+    assert await row_counts(server.settings) == before
 
 
 class TestWithoutAKeyFromOutside:
@@ -280,9 +276,8 @@ class TestWithoutAKeyFromOutside:
             pass
 
     async def test_with_a_key_made_beforehand_it_listens_anywhere(self, settings, clock):
-        database = store.open_database(settings.data_dir)
-        await store.keys.create(database, "sk-treadle-made-beforehand", name="a", project="default", now=1)
-        await database.close()
+        async with database_of(settings) as database:
+            await store.keys.create(database, "sk-treadle-made-beforehand", name="a", project="default", now=1)
 
         with running(replace(settings, host="0.0.0.0"), clock=clock) as live:
             client = Api(live.root, "sk-treadle-made-beforehand")
@@ -290,10 +285,9 @@ class TestWithoutAKeyFromOutside:
             await client.close()
 
     async def test_a_revoked_key_does_not_count_as_one(self, settings, clock):
-        database = store.open_database(settings.data_dir)
-        await store.keys.create(database, "sk-treadle-made-beforehand", name="a", project="default", now=1)
-        await store.keys.revoke(database, "a", now=2)
-        await database.close()
+        async with database_of(settings) as database:
+            await store.keys.create(database, "sk-treadle-made-beforehand", name="a", project="default", now=1)
+            await store.keys.revoke(database, "a", now=2)
 
         with pytest.raises(NoKey), running(replace(settings, host="0.0.0.0"), clock=clock):
             pass
@@ -301,10 +295,9 @@ class TestWithoutAKeyFromOutside:
 
 async def test_a_key_from_outside_opens_the_default_project_and_is_not_stored(server, api, assistant):
     """`settings.api_key`, which `serve` takes from TREADLE_API_KEY."""
-    database = store.open_database(server.settings.data_dir, exclusive=False)
-    assert await store.keys.list_all(database) == []
-    await store.keys.create(database, "sk-treadle-of-default", name="d", project="default", now=1)
-    await database.close()
+    async with database_of(server.settings) as database:
+        assert await store.keys.list_all(database) == []
+        await store.keys.create(database, "sk-treadle-of-default", name="d", project="default", now=1)
     second = Api(server.root, "sk-treadle-of-default")
 
     assert await second.found(f"/assistants/{assistant['id']}") == assistant

@@ -37,19 +37,30 @@ def each(operations):
     return pytest.mark.parametrize("operation", operations, ids=lambda operation: operation.id)
 
 
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def database_url(request):
+    if request.param == "sqlite":
+        yield None
+    else:
+        with request.getfixturevalue("databases").database() as url:
+            yield url
+
+
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
+def server(database_url, tmp_path_factory):
     """One for all: nothing that is sent here may leave a trace."""
-    settings = Settings(data_dir=tmp_path_factory.mktemp("server") / "data", api_key=KEY, stop_seconds=1.0)
-    with running(settings, clock=time.time) as live:
+    folder = tmp_path_factory.mktemp("server") / "data"
+    with running(
+        Settings(data_dir=folder, database=database_url, api_key=KEY, stop_seconds=1.0), clock=time.time
+    ) as live:
         yield live
 
 
 @pytest.fixture(autouse=True)
 async def nothing_is_written_and_the_server_goes_on(server, api: Api):
-    before = row_counts(server.settings.data_dir)
+    before = await row_counts(server.settings)
     yield
-    assert row_counts(server.settings.data_dir) == before
+    assert await row_counts(server.settings) == before
     assert (await api.get("/models")).status == 200
 
 

@@ -189,7 +189,7 @@ async def test_a_thread_with_an_active_run_takes_no_messages(api, server, assist
 
     assert answer.refusal == (400, None, None)
     assert answer.error["message"] == f"Can't add messages to {thread['id']} while a run {run['id']} is active."
-    assert row_counts(server.settings.data_dir)["messages"] == 1
+    assert (await row_counts(server.settings))["messages"] == 1
 
 
 async def test_a_finished_run_no_longer_locks_its_thread(api, assistant, thread, path, upstream):

@@ -95,9 +95,9 @@ GOOD = {"role": "user", "content": "hi"}
 )
 async def test_a_wrong_body_names_the_place_and_creates_nothing(api, server, body, code, param):
     """T-4, E-30 to E-70."""
-    before = row_counts(server.settings.data_dir)
+    before = await row_counts(server.settings)
 
     answer = await api.post("/threads", body)
 
     assert answer.refusal == (400, code, param)
-    assert row_counts(server.settings.data_dir) == before
+    assert await row_counts(server.settings) == before

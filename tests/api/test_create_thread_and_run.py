@@ -71,13 +71,13 @@ async def test_r_20_and_r_21_its_run_overrides_as_any_run(api, assistant, upstre
     ],
 )
 async def test_r_32_what_is_refused_creates_neither(api, server, assistant, changes, status, param):
-    before = row_counts(server.settings.data_dir)
+    before = await row_counts(server.settings)
 
     answer = await api.post("/threads/runs", {"assistant_id": assistant["id"], **changes})
 
     assert answer.status == status
     assert answer.error["param"] == param
-    assert row_counts(server.settings.data_dir) == before
+    assert await row_counts(server.settings) == before
 
 
 async def test_r_8_the_new_thread_is_locked(api, assistant, upstream):

@@ -41,13 +41,13 @@ async def test_nothing_of_it_stays_on_disk(api, server, assistant, thread, upstr
     await api.events(f"{path}/runs", {"assistant_id": assistant["id"]})
     question = (await api.found(f"{path}/messages", {"order": "asc"}))["data"][0]
     await api.delete(f"{path}/messages/{question['id']}")
-    counts = row_counts(server.settings.data_dir)
+    counts = await row_counts(server.settings)
     assert all(counts[table] for table in ("threads", "messages", "runs", "run_steps", "turns", "tombstones"))
 
     await api.delete(path)
 
     async def only_others_are_left():
-        left = {table for table, rows in row_counts(server.settings.data_dir).items() if rows}
+        left = {table for table, rows in (await row_counts(server.settings)).items() if rows}
         return left == {"projects", "assistants"}
 
     await until(only_others_are_left)

@@ -4,12 +4,15 @@ import asyncio
 import os
 import pty
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+from tests.cli.processes import KEY, Started, Starter
+from tests.support.api import Api
+from tests.support.postgres import Databases
 from tests.support.told import ToldServer
 
 
@@ -90,3 +93,48 @@ def told() -> Iterator[ToldServer]:
     server = ToldServer()
     yield server
     server.stop()
+
+
+@pytest.fixture
+async def start(environment: dict[str, str], tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Started]]]:
+    """`await start("worker", "--database", url)`; all are killed in the end."""
+    starter = Starter(tmp_path, environment)
+    yield starter.start
+    await starter.kill_all()
+
+
+@pytest.fixture
+def serve(
+    start: Callable[..., Awaitable[Started]], environment: dict[str, str], tmp_path: Path
+) -> Callable[..., Awaitable[Started]]:
+    """`await serve("--upstream", url)`, on a free port and the data folder `data`, with KEY."""
+    environment["TREADLE_API_KEY"] = KEY
+
+    async def run(*arguments: object, wait: bool = True) -> Started:
+        serving = await start("serve", "--data-dir", tmp_path / "data", "--port", 0, *arguments)
+        if wait:
+            serving.url = (await serving.until_it_says(r"Treadle serves (http://\S+)\n"))[1]
+        return serving
+
+    return run
+
+
+@pytest.fixture
+def postgres_empty(databases: Databases) -> Iterator[str]:
+    """The URL of a fresh PostgreSQL database without tables."""
+    with databases.database(migrated=False) as url:
+        yield url
+
+
+@pytest.fixture
+async def client_of() -> AsyncIterator[Callable[..., Api]]:
+    """`client_of(serving)`, a checking client."""
+    clients: list[Api] = []
+
+    def client(serving: Started, key: str = KEY) -> Api:
+        clients.append(Api(serving.url.removesuffix("/v1"), key))
+        return clients[-1]
+
+    yield client
+    for one in clients:
+        await one.close()

@@ -8,9 +8,9 @@ import pytest
 from msgspec.structs import replace
 
 from tests.support.server import KEY
-from treadle.cli import doctor
+from treadle.cli import doctor_database
 from treadle.settings import Settings
-from treadle.store.health import Health
+from treadle.store.health import Embedded, Health
 
 LISTING = b'{"object":"list","data":[{"id":"tiny","object":"model"},{"id":"large","object":"model"}]}'
 
@@ -209,15 +209,13 @@ class TestWithoutAWorker:
 
 
 HEALTHY = Health(
-    sqlite_version="3.54.1",
-    journal_mode="wal",
-    synchronous=2,
-    size_bytes=1,
+    database=Embedded(version="3.54.1", journal_mode="wal", synchronous=2, size_bytes=1),
     keys=[],
     active=0,
     overdue=0,
-    unheld=0,
-    oldest_unheld_at=None,
+    held=0,
+    waiting=0,
+    oldest_waiting_at=None,
 )
 
 
@@ -225,14 +223,14 @@ HEALTHY = Health(
     ("runs", "is_served", "state"),
     [
         ({}, False, "ok"),
-        ({"active": 2, "unheld": 1, "oldest_unheld_at": 990}, False, "warning"),
-        ({"active": 2, "unheld": 1, "oldest_unheld_at": 990}, True, "ok"),
-        ({"active": 2, "unheld": 1, "oldest_unheld_at": 900}, True, "broken"),
+        ({"active": 2, "waiting": 1, "oldest_waiting_at": 990}, False, "warning"),
+        ({"active": 2, "waiting": 1, "oldest_waiting_at": 990}, True, "ok"),
+        ({"active": 2, "waiting": 1, "oldest_waiting_at": 900}, True, "broken"),
         ({"active": 2, "overdue": 1}, True, "warning"),
     ],
 )
 def test_what_runs_mean_depends_on_whether_a_server_works_on_them(runs, is_served, state):
-    finding = doctor._runs(replace(HEALTHY, **runs), 1000, is_served=is_served)
+    finding = doctor_database.runs(replace(HEALTHY, **runs), 1000, is_served=is_served)
 
     assert finding.state == state
     assert bool(finding.advice) is (state != "ok")
@@ -240,8 +238,8 @@ def test_what_runs_mean_depends_on_whether_a_server_works_on_them(runs, is_serve
 
 @pytest.mark.parametrize("change", [{"journal_mode": "delete"}, {"synchronous": 1}])
 def test_a_database_that_could_lose_an_answer_is_broken(change):
-    assert doctor._database(HEALTHY).state == "ok"
-    assert doctor._database(replace(HEALTHY, **change)).state == "broken"
+    assert doctor_database.embedded(HEALTHY.database).state == "ok"
+    assert doctor_database.embedded(replace(HEALTHY.database, **change)).state == "broken"
 
 
 async def test_on_a_terminal_it_is_a_table(on_terminal, tmp_path, free_port):

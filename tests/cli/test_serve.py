@@ -14,105 +14,10 @@ from urllib.parse import urlsplit
 import httpx2
 import pytest
 
-from tests.support.api import Api
+from tests.cli.processes import KEY, Started, ask_for_a_run, finished
 from treadle.upstream.scripted import ScriptedUpstream, fail, hang, say
 
 ENVELOPE = {"error": {"message": "no", "type": "server_error", "param": None, "code": None}}
-KEY = "sk-treadle-the-key-of-this-test-0123456789"
-
-
-class Serving:
-    """A running `treadle serve`. `told` is what it has written to standard error so far."""
-
-    def __init__(self, process, reader):
-        self.process, self._reader = process, reader
-        self.told = ""
-        self.url = ""
-
-    async def until_it_says(self, pattern):
-        """The match, once it has been written; fails when the process ends first."""
-        async with asyncio.timeout(20):
-            while not (found := re.search(pattern, self.told)):
-                piece = await self._reader.read(65536)
-                assert piece, f"it ended without saying {pattern!r}: {self.told}"
-                self.told += piece.decode()
-        return found
-
-    async def stop(self, number=signal.SIGTERM):
-        """Exit code."""
-        self.process.send_signal(number)
-        async with asyncio.timeout(20):
-            while piece := await self._reader.read(65536):
-                self.told += piece.decode()
-            return await self.process.wait()
-
-
-@pytest.fixture
-async def serve(environment, tmp_path):
-    """`await serve("--port", 0)`; all are killed in the end."""
-    started = []
-    environment["TREADLE_API_KEY"] = KEY
-
-    async def run(*arguments, wait=True):
-        arguments = ["--data-dir", tmp_path / "data", "--port", 0, *arguments]
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "treadle", "serve", *map(str, arguments)),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env=environment,
-            cwd=tmp_path,
-        )
-        serving = Serving(process, process.stderr)
-        started.append(process)
-        if wait:
-            serving.url = (await serving.until_it_says(r"Treadle serves (http://\S+)\n"))[1]
-        return serving
-
-    yield run
-    for process in started:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
-
-
-@pytest.fixture
-async def client_of():
-    """`client_of(serving)`, a checking client."""
-    clients = []
-
-    def client(serving, key=KEY):
-        clients.append(Api(serving.url.removesuffix("/v1"), key))
-        return clients[-1]
-
-    yield client
-    for one in clients:
-        await one.close()
-
-
-async def ended(serving):
-    """(exit code, what it said) of a serve that does not get as far as serving."""
-    async with asyncio.timeout(20):
-        out, err = await serving.process.communicate()
-    assert out == b""
-    return serving.process.returncode, err.decode()
-
-
-async def finished(api, run):
-    while run["status"] in ("queued", "in_progress"):
-        run = await api.found(f"/threads/{run['thread_id']}/runs/{run['id']}")
-    return run
-
-
-@pytest.fixture
-def ask_for_a_run():
-    async def ask(api):
-        assistant = await api.created("/assistants", {"model": "gpt-4o"})
-        message = {"role": "user", "content": "hi"}
-        body = {"assistant_id": assistant["id"], "thread": {"messages": [message]}}
-        return await api.created("/threads/runs", body)
-
-    return ask
 
 
 async def test_it_says_where_it_serves_and_serves_there(serve, client_of):
@@ -145,7 +50,7 @@ async def test_a_signal_stops_it_in_good_order(serve, client_of, number):
     assert await client_of(again).found(f"/assistants/{made['id']}") == made
 
 
-async def test_a_run_that_a_stop_interrupts_goes_on_at_the_next_start(serve, client_of, ask_for_a_run):
+async def test_a_run_that_a_stop_interrupts_goes_on_at_the_next_start(serve, client_of):
     async with ScriptedUpstream(hang(say("It is"), after_chunks=2), say("It is sunny.")) as upstream:
         serving = await serve("--upstream", upstream.base_url)
         run = await ask_for_a_run(client_of(serving))
@@ -162,7 +67,7 @@ async def test_a_run_that_a_stop_interrupts_goes_on_at_the_next_start(serve, cli
 async def test_a_second_serve_on_the_same_folder_is_told_so(serve, client_of, tmp_path):
     first = await serve()
 
-    code, said = await ended(await serve(wait=False))
+    code, said = await (await serve(wait=False)).ended()
 
     assert code == 1
     assert f"Error: {tmp_path / 'data'} is in use by another treadle serve." in said
@@ -174,7 +79,7 @@ async def test_a_port_that_is_taken_is_told(serve):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
 
-        code, said = await ended(await serve("--port", port, wait=False))
+        code, said = await (await serve("--port", port, wait=False)).ended()
 
     assert code not in (0, None)
     assert "address already in use" in said
@@ -185,7 +90,7 @@ async def test_a_port_that_is_taken_is_told(serve):
 async def test_beyond_this_machine_it_wants_a_key_made_beforehand(serve, environment, treadle, tmp_path, client_of):
     del environment["TREADLE_API_KEY"]
 
-    code, said = await ended(await serve("--host", "0.0.0.0", wait=False))
+    code, said = await (await serve("--host", "0.0.0.0", wait=False)).ended()
 
     assert code == 1
     assert "Error: To listen on 0.0.0.0, make a key first: treadle keys create NAME." in said
@@ -233,7 +138,7 @@ async def on_a_terminal(environment, folder, client_of):
     transport, _ = await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(ours, "rb", buffering=0)
     )
-    serving = Serving(process, reader)
+    serving = Started(process, reader)
     try:
         serving.url = (await serving.until_it_says(r"Treadle serves (http://\S+)\s"))[1]
         if shown := re.search(r"shown this once: (\S+)", serving.told):
@@ -247,7 +152,7 @@ async def on_a_terminal(environment, folder, client_of):
     return serving.told
 
 
-async def test_without_a_model_server_it_says_what_is_missing_and_runs_fail_with_that(serve, client_of, ask_for_a_run):
+async def test_without_a_model_server_it_says_what_is_missing_and_runs_fail_with_that(serve, client_of):
     serving = await serve()
     assert "No model server is configured, so runs will fail. Name one with --upstream URL" in serving.told
     api = client_of(serving)
@@ -259,7 +164,7 @@ async def test_without_a_model_server_it_says_what_is_missing_and_runs_fail_with
     assert "--upstream" in run["last_error"]["message"]
 
 
-async def test_with_one_it_does_not(serve, client_of, ask_for_a_run):
+async def test_with_one_it_does_not(serve, client_of):
     async with ScriptedUpstream(say("hi")) as upstream:
         serving = await serve("--upstream", upstream.base_url, "--model", "tiny")
         api = client_of(serving)
@@ -270,7 +175,7 @@ async def test_with_one_it_does_not(serve, client_of, ask_for_a_run):
     assert upstream.requests[0].body["model"] == "tiny"
 
 
-async def test_with_no_worker_runs_wait(serve, client_of, ask_for_a_run):
+async def test_with_no_worker_runs_wait(serve, client_of):
     async with ScriptedUpstream(say("hi")) as upstream:
         first = await serve("--upstream", upstream.base_url, "--no-worker")
         run = await ask_for_a_run(client_of(first))
@@ -314,7 +219,7 @@ async def test_the_file_of_the_working_folder_is_read(serve, client_of, tmp_path
 async def test_a_file_that_cannot_be_used_is_told_and_nothing_is_made(serve, tmp_path, text, told):
     (tmp_path / "treadle.toml").write_text(text)
 
-    code, said = await ended(await serve(wait=False))
+    code, said = await (await serve(wait=False)).ended()
 
     assert code == 1
     assert re.search(f"^Error: .*{told}", said, re.MULTILINE), said
@@ -325,7 +230,7 @@ async def test_a_file_that_cannot_be_used_is_told_and_nothing_is_made(serve, tmp
 async def test_a_variable_that_cannot_be_used_is_told(serve, environment):
     environment["TREADLE_LOG_LEVEL"] = "loud"
 
-    code, said = await ended(await serve(wait=False))
+    code, said = await (await serve(wait=False)).ended()
 
     assert (code, said) == (1, "Error: TREADLE_LOG_LEVEL is 'loud'. Expected one of debug, info, warning, error.\n")
 
@@ -333,14 +238,14 @@ async def test_a_variable_that_cannot_be_used_is_told(serve, environment):
 async def test_a_data_folder_that_cannot_be_made_is_told(serve, tmp_path):
     (tmp_path / "file").write_text("")
 
-    code, said = await ended(await serve("--data-dir", tmp_path / "file" / "data", wait=False))
+    code, said = await (await serve("--data-dir", tmp_path / "file" / "data", wait=False)).ended()
 
     assert code == 1
     assert str(tmp_path / "file") in said
     assert "Traceback" not in said
 
 
-async def test_no_secret_is_logged_not_even_at_debug_level(serve, environment, client_of, ask_for_a_run):
+async def test_no_secret_is_logged_not_even_at_debug_level(serve, environment, client_of):
     """Keys of ours, wrong ones, the upstream's, and what people said to the assistant."""
     environment["TREADLE_UPSTREAM_API_KEY"] = upstream_key = "sk-the-key-of-the-upstream-98765"
     wrong_key = "sk-a-key-that-is-wrong-abcdefghijkl"

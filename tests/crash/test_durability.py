@@ -8,7 +8,7 @@ from treadle.store.sqlite import connect
 
 
 async def test_a_commit_waits_for_the_disk_on_the_connection_that_writes(tmp_path):
-    database = store.open_database(tmp_path)
+    database = await store.open_database(tmp_path)
 
     settings = {name: _pragma(database._writer, name) for name in ("synchronous", "journal_mode")}
 

@@ -9,8 +9,7 @@ from treadle.engine import prompt
 from treadle.store import Batch
 
 
-async def test_others_go_on_while_the_tokens_of_a_long_thread_are_counted(tmp_path):
-    database = store.open_database(tmp_path)
+async def test_others_go_on_while_the_tokens_of_a_long_thread_are_counted(database):
     batch = Batch()
     for number in range(50):
         batch.write(store.messages.insert(a_message(f"msg_{number}", "All work and no play. " * 2_000)))
@@ -25,6 +24,5 @@ async def test_others_go_on_while_the_tokens_of_a_long_thread_are_counted(tmp_pa
         turns_of_others += 1
 
     built = building.result()
-    await database.close()
     assert built.estimated_tokens > 50 * 2_000
     assert turns_of_others > 100

@@ -1,7 +1,5 @@
 """What the model is shown. Contract: docs/behaviour.md, rules R-23, R-27 to R-31, R-33 and R-43."""
 
-from pathlib import Path
-
 import pytest
 
 from tests.engine.objects import THREAD, a_call, a_message, a_row, a_run, a_tool_step
@@ -31,13 +29,6 @@ from treadle.store.run_steps import StepRow
 from treadle.store.turns import Turn
 
 ROLL = FunctionTool(function=FunctionDefinition(name="roll", description="Roll a die.", parameters={"type": "object"}))
-
-
-@pytest.fixture
-async def database(tmp_path: Path):
-    database = store.open_database(tmp_path)
-    yield database
-    await database.close()
 
 
 async def write(database: Database, *statements) -> None:

@@ -11,7 +11,7 @@ async def test_t_7_nothing_is_left_of_a_deleted_thread(server, api, until):
     await api.delete(f"/threads/{thread['id']}")
 
     async def is_clean():
-        rows = row_counts(server.settings.data_dir)
+        rows = await row_counts(server.settings)
         return not (rows["messages"] or rows["threads"] or rows["deleted_threads"] or rows["tombstones"])
 
     assert await until(is_clean)

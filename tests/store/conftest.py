@@ -1,4 +1,4 @@
-"""A database in a temporary folder, and rows to put into it."""
+"""A database, each test on both dialects, and rows to put into it."""
 
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -17,9 +17,15 @@ def data_dir(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest) -> str | None:
+    """Suites of one dialect override this, or `database`."""
+    return None if request.param == "sqlite" else request.getfixturevalue("postgres")
+
+
 @pytest.fixture
-async def database(data_dir: Path) -> AsyncIterator[Database]:
-    opened = store.open_database(data_dir)
+async def database(data_dir: Path, database_url: str | None) -> AsyncIterator[Database]:
+    opened = await store.open_database(data_dir, database_url)
     yield opened
     await opened.close()
 

@@ -29,6 +29,11 @@ def data_dir(tmp_path):
     return tmp_path / "data"
 
 
+@pytest.fixture
+def database_url():
+    return None
+
+
 @pytest.mark.parametrize(
     ("batch", "error"),
     [
@@ -50,7 +55,7 @@ async def test_a_statement_that_cannot_be_run_fails_its_own_batch_only(database,
 
 
 async def test_a_database_that_is_closed_takes_and_gives_nothing(data_dir):
-    database = store.open_database(data_dir)
+    database = await store.open_database(data_dir)
     await database.close()
 
     with pytest.raises(DatabaseUnavailable):

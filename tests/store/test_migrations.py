@@ -35,19 +35,19 @@ def test_a_new_database_gets_every_migration_once_and_no_copy(path):
 
     first, second = migrations.apply(connection, path), migrations.apply(connection, path)
 
-    assert first == [name for name, _sql in migrations.available()]
+    assert first == [name for name, _sql in migrations.available("sqlite")]
     assert second == []
     assert list(path.parent.glob("*before*")) == []
 
 
 def test_the_files_are_numbered_from_one_without_gaps():
-    numbers = [int(name[:4]) for name, _sql in migrations.available()]
+    numbers = [int(name[:4]) for name, _sql in migrations.available("sqlite")]
 
     assert numbers == list(range(1, len(numbers) + 1))
 
 
 def test_a_database_with_rows_is_copied_before_it_is_changed(connection, path):
-    applied = migrations.apply(connection, path, [*migrations.available(), LATER])
+    applied = migrations.apply(connection, path, [*migrations.available("sqlite"), LATER])
 
     copy = connect(path.with_name("treadle.db.before-9001_later.sql"))
     assert applied == ["9001_later.sql"]
@@ -59,18 +59,18 @@ def test_a_database_with_rows_is_copied_before_it_is_changed(connection, path):
 
 def test_a_migration_that_fails_leaves_nothing_of_itself_and_can_be_tried_again(connection, path):
     with pytest.raises(apsw.SQLError, match="no_such_table"):
-        migrations.apply(connection, path, [*migrations.available(), LATER, BROKEN])
+        migrations.apply(connection, path, [*migrations.available("sqlite"), LATER, BROKEN])
 
     mended = (BROKEN[0], "CREATE TABLE halves (id INTEGER)")
     assert "extras" in tables(connection)
     assert "halves" not in tables(connection)
-    assert migrations.apply(connection, path, [*migrations.available(), LATER, mended]) == ["9002_broken.sql"]
+    assert migrations.apply(connection, path, [*migrations.available("sqlite"), LATER, mended]) == ["9002_broken.sql"]
 
 
 async def test_a_database_of_a_later_version_is_left_alone(connection, path):
-    migrations.apply(connection, path, [*migrations.available(), LATER])
+    migrations.apply(connection, path, [*migrations.available("sqlite"), LATER])
 
     with pytest.raises(DatabaseTooNew, match="Upgrade treadle"):
-        store.open_database(path.parent)
+        await store.open_database(path.parent)
 
     assert "extras" in tables(connection)

@@ -26,6 +26,11 @@ def data_dir(tmp_path):
 
 
 @pytest.fixture
+def database_url():
+    return None
+
+
+@pytest.fixture
 def permissive_umask():
     before = os.umask(0)
     yield
@@ -37,7 +42,7 @@ def permissive_umask():
 
 @pytest.mark.usefixtures("permissive_umask")
 async def test_the_files_are_their_owners_only_also_in_a_folder_that_others_can_enter(tmp_path):
-    database = store.open_database(tmp_path)
+    database = await store.open_database(tmp_path)
     await store.keys.project_id(database, "default", now=0)
 
     files = {path.name for path in tmp_path.iterdir()}
@@ -87,7 +92,7 @@ def test_a_new_folder_can_be_opened_by_many_at_once(tmp_path):
     failures = []
 
     async def open_and_close(data_dir):
-        database = store.open_database(data_dir, exclusive=False)
+        database = await store.open_database(data_dir, exclusive=False)
         await database.close()
 
     def take_part(data_dir, start):

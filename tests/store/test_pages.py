@@ -1,124 +1,21 @@
-"""Pages as the store reads them: what they cost, and in which order they come. Rules P-1 to P-9."""
+"""Pages as the store reads them: in which order they come, and what is in them. Rules P-1 to P-9."""
 
-from collections.abc import Callable, Iterator
-from itertools import product
-from typing import Any
+from collections.abc import Callable
 
-import apsw
 import pytest
 from msgspec import json
-from msgspec.structs import replace
 
 from tests.engine.objects import a_message, a_row, a_run
 from tests.store.conftest import PROJECT
+from tests.store.steps import RUN, THREAD, a_step, add_run, ids, page_of_steps
 from treadle import store
 from treadle.contract.assistants import Assistant
 from treadle.contract.errors import NotFound
 from treadle.contract.messages import Message
 from treadle.contract.pages import MessageQuery, PageQuery
-from treadle.contract.run_steps import MessageCreation, MessageCreationDetails, RunStep, StepStatus
 from treadle.contract.runs import RunStatus as S
-from treadle.store import Batch, Database, Statement, pages
+from treadle.store import Batch, Database, Statement
 from treadle.store.run_steps import StepRow
-from treadle.store.sqlite import SqliteDatabase, local
-
-THREAD, RUN = "thread_1", "run_1"
-SHAPES = list(product((True, False), (True, False), (True, False)))
-
-Measured = list[dict[str, Any]]
-
-
-@pytest.fixture
-def measured(database: SqliteDatabase) -> Iterator[Measured]:
-    """What each SELECT of the reader cost, in SQLite's own counts."""
-    events: Measured = []
-    database._reader.trace_v2(apsw.SQLITE_TRACE_PROFILE, events.append)
-    yield events
-    database._reader.trace_v2(0, None)
-
-
-def a_step(number: int, run_id: str = RUN) -> RunStep:
-    return RunStep(
-        id=f"step_{number}",
-        created_at=1000,
-        assistant_id="asst_1",
-        thread_id=THREAD,
-        run_id=run_id,
-        type="message_creation",
-        status=StepStatus.COMPLETED,
-        step_details=MessageCreationDetails(message_creation=MessageCreation(message_id=f"msg_{number}")),
-    )
-
-
-async def add_run(database: Database, run_id: str, *, steps: int) -> None:
-    batch = Batch()
-    batch.write(store.runs.insert(a_row(replace(a_run(S.COMPLETED), id=run_id))))
-    for number in range(1, steps + 1):
-        batch.write(store.run_steps.insert(StepRow(a_step(number, run_id), number, 0)))
-    await database.commit(batch)
-
-
-async def page_of_steps(database: Database, query: PageQuery, run_id: str = RUN) -> Any:
-    page = await store.run_steps.find_page(database, PROJECT, THREAD, run_id, query, now=1)
-    return None if page is None else json.decode(page)
-
-
-def ids(page: Any) -> list[str]:
-    return [item["id"] for item in page["data"]]
-
-
-async def test_a_page_is_one_statement_that_costs_the_same_wherever_it_is_among_50_000_steps(database, measured):
-    for number in range(500):
-        await add_run(database, f"run_{number}", steps=100)
-    measured.clear()
-
-    for run_id, after in (("run_0", "step_100"), ("run_250", "step_50"), ("run_499", "step_22")):
-        assert len(ids(await page_of_steps(database, PageQuery(after=after), run_id))) == 20
-
-    costs = [event["stmt_status"] for event in measured]
-    assert len(costs) == 3
-    assert len({cost["SQLITE_STMTSTATUS_VM_STEP"] for cost in costs}) == 1
-    for cost in costs:
-        assert cost["SQLITE_STMTSTATUS_SORT"] == 0
-        assert cost["SQLITE_STMTSTATUS_FULLSCAN_STEP"] == 0
-
-
-async def test_a_statement_is_planned_once_whatever_its_limit(database: SqliteDatabase):
-    await add_run(database, RUN, steps=9)
-    planned: list[object] = []
-
-    def authorize(*of_statement: object) -> int:
-        planned.append(of_statement)
-        return apsw.SQLITE_OK
-
-    # SQLite asks its authorizer whenever it plans a statement.
-    database._reader.authorizer = authorize
-    await page_of_steps(database, PageQuery(limit=1))
-    asked_at_first = len(planned)
-    for limit in (2, 3, 4):
-        await page_of_steps(database, PageQuery(limit=limit))
-
-    assert asked_at_first > 0
-    assert len(planned) == asked_at_first
-
-
-@pytest.mark.parametrize("collection", ["_ASSISTANTS", "_MESSAGES", "_OF_RUN", "_RUNS", "STEPS"])
-@pytest.mark.parametrize(("ascending", "after", "before"), SHAPES)
-async def test_every_page_follows_an_index(database: SqliteDatabase, collection, ascending, after, before):
-    of = {
-        "_ASSISTANTS": store.assistants._COLLECTION,
-        "_MESSAGES": store.messages._COLLECTION,
-        "_OF_RUN": store.messages._OF_RUN,
-        "_RUNS": store.runs._COLLECTION,
-        "STEPS": store.run_steps.COLLECTION,
-    }[collection]
-    sql = local(pages.select(of, ascending, after, before))
-    arguments = ["x"] * (of.arguments + after + before) + [20]
-
-    plan = [row[3] for row in database._reader.execute(f"EXPLAIN QUERY PLAN {sql}", arguments)]
-
-    assert any(line.startswith(f"SEARCH {of.table} USING") for line in plan), plan
-    assert not any("TEMP B-TREE" in line or line.startswith("SCAN") for line in plan), plan
 
 
 class TestTheOrder:

@@ -1,16 +1,17 @@
-"""A live server in a thread of its own: real sockets, real uvicorn, real SQLite in a temporary folder."""
+"""A live server in a thread of its own: real sockets, real uvicorn, a real database."""
 
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import uvicorn
 
-from treadle import app
+from treadle import app, store
 from treadle.engine.engine import Engine
 from treadle.http.protocol import BoundedHttp
 from treadle.settings import Settings
+from treadle.store import Database
 
 KEY = "sk-treadle-test-key-of-the-default-project-0001"
 
@@ -78,19 +79,23 @@ class LiveServer:
 
     def _run(self) -> None:
         try:
-            # uvicorn exits when the application cannot start; `start` raises the reason.
-            with contextlib.suppress(SystemExit), asyncio.Runner(loop_factory=self._new_loop) as runner:
+            with asyncio.Runner(loop_factory=self._new_loop) as runner:
                 runner.run(self._serve())
         finally:
             self._started.set()
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
-        serving = asyncio.ensure_future(self._server.serve())
+        serving = asyncio.ensure_future(self._serve_until_stopped())
         while not self._server.started and not serving.done():
             await asyncio.wait({serving}, timeout=0.005)
         self._started.set()
         await serving
+
+    async def _serve_until_stopped(self) -> None:
+        # uvicorn exits when the application cannot start; `start` raises the reason.
+        with contextlib.suppress(SystemExit):
+            await self._server.serve()
 
     @staticmethod
     def _new_loop() -> asyncio.AbstractEventLoop:
@@ -108,3 +113,13 @@ def running(settings: Settings, *, clock: Callable[[], float], **parts) -> Itera
         yield server
     finally:
         server.stop()
+
+
+@contextlib.asynccontextmanager
+async def database_of(settings: Settings) -> AsyncIterator[Database]:
+    """The server's database, from here to the end of the block; also beside the running server."""
+    database = await store.open_database(settings.data_dir, settings.database, exclusive=False)
+    try:
+        yield database
+    finally:
+        await database.close()

@@ -7,7 +7,6 @@ import shutil
 import socket
 import stat
 import sys
-import time
 from collections.abc import AsyncIterator, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,39 +21,26 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from treadle import app, settings
+from treadle.cli import doctor_database
+from treadle.cli.finding import Finding, State
 from treadle.settings import Settings, SettingsError
-from treadle.store import DatabaseUnavailable, health
-from treadle.store.health import Health
-from treadle.store.migrations import DatabaseTooNew
+from treadle.store import health
 from treadle.upstream import connection
 from treadle.upstream.local import install
 from treadle.upstream.models import ModelMap, UpstreamSettings
 
-State = Literal["ok", "warning", "broken"]
-
 MIN_FREE_BYTES: Final = 100 * 1024**2
 LOW_FREE_BYTES: Final = 1024**3
-# An embedded worker takes a run up at once; a look every few seconds is its second net.
-PATIENCE_SECONDS: Final = 15
 REQUEST_TIMEOUT_SECONDS: Final = 5.0
 _MAX_LISTING_BYTES: Final = 4 * 1024**2
-_SYNCHRONOUS_FULL: Final = 2
 _COLOURS: Final = {"ok": "green", "warning": "yellow", "broken": "red"}
-
-
-class Finding(Struct, frozen=True, kw_only=True):
-    """`advice` says what to do, and is empty when all is well."""
-
-    check: str
-    state: State
-    found: str
-    advice: str = ""
 
 
 @click.command("doctor")
 @click.option("--host", help="As for serve.  [TREADLE_HOST; 127.0.0.1]")
 @click.option("--port", type=click.IntRange(0, 65535), help="As for serve.  [TREADLE_PORT; 8000]")
 @click.option("--data-dir", type=click.Path(path_type=Path, file_okay=False), help="As for serve.  [TREADLE_DATA_DIR]")
+@click.option("--database", metavar="URL", help="As for serve.  [TREADLE_DATABASE]")
 @click.option("--upstream", metavar="URL", help="As for serve.  [TREADLE_UPSTREAM_URL]")
 @click.option("--model", metavar="NAME", help="As for serve.  [TREADLE_DEFAULT_MODEL]")
 @click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help="As for serve.")
@@ -62,6 +48,7 @@ def command(
     host: str | None,
     port: int | None,
     data_dir: Path | None,
+    database: str | None,
     upstream: str | None,
     model: str | None,
     config: Path | None,
@@ -74,7 +61,14 @@ def command(
     problem = None
     try:
         chosen = settings.read(
-            os.environ, host=host, port=port, data_dir=data_dir, upstream=upstream, model=model, config=config
+            os.environ,
+            host=host,
+            port=port,
+            data_dir=data_dir,
+            database=database,
+            upstream=upstream,
+            model=model,
+            config=config,
         )
     except SettingsError as error:
         problem, chosen = error, Settings(data_dir=data_dir or settings.default_data_dir(os.environ))
@@ -99,20 +93,12 @@ async def examine(chosen: Settings, problem: SettingsError | None = None) -> Asy
     yield _configuration(configuration)
     yield _data_folder(chosen.data_dir)
     yield _disk_space(chosen.data_dir)
-    is_served = chosen.data_dir.is_dir() and os.access(chosen.data_dir, os.W_OK) and health.is_served(chosen.data_dir)
+    is_served = chosen.database is None and _holds_folder(chosen.data_dir)
     yield await _address(chosen, is_served=is_served)
-    if health.has_database(chosen.data_dir):
-        now = int(time.time())
-        try:
-            state = await health.examine(chosen.data_dir, now=now)
-        except (DatabaseUnavailable, DatabaseTooNew) as error:
-            advice = "Restore a backup into an empty data folder, or use the version of treadle that wrote it."
-            yield Finding(check="database", state="broken", found=str(error), advice=advice)
-        else:
-            yield _database(state)
-            yield _keys(state, chosen)
-            yield _runs(state, now, is_served=is_served)
-    else:
+    if chosen.database is not None or health.has_database(chosen.data_dir):
+        async for finding in doctor_database.examine(chosen, is_served=is_served):
+            yield finding
+    elif problem is None:
         yield Finding(check="database", state="ok", found="None yet; the first `treadle serve` makes it.")
     if problem is None:
         async for finding in _models(chosen, model_map):
@@ -154,10 +140,16 @@ def _disk_space(folder: Path) -> Finding:
     return Finding(check="disk space", state=state, found=f"{free / 1024**3:.1f} GiB free", advice=advice)
 
 
+def _holds_folder(folder: Path) -> bool:
+    return folder.is_dir() and os.access(folder, os.W_OK) and health.is_served(folder)
+
+
 async def _address(chosen: Settings, *, is_served: bool) -> Finding:
     """Whether a server runs, and whether its address is its own."""
     where = f"{chosen.host}:{chosen.port}"
     occupant = await _who_answers(chosen)
+    if chosen.database is not None and occupant == "treadle":
+        return Finding(check="server", state="ok", found=f"Treadle answers at {where}.")
     if is_served:
         if occupant == "treadle":
             return Finding(
@@ -203,46 +195,6 @@ def _can_listen(host: str, port: int) -> bool:
     except OSError:
         return False
     return True
-
-
-def _database(state: Health) -> Finding:
-    found = f"SQLite {state.sqlite_version}, {state.journal_mode}, {state.size_bytes / 1024**2:.1f} MiB"
-    if state.journal_mode == "wal" and state.synchronous == _SYNCHRONOUS_FULL:
-        return Finding(check="database", state="ok", found=f"{found}; every answer is on disk before it is sent.")
-    return Finding(
-        check="database",
-        state="broken",
-        found=f"{found}, synchronous={state.synchronous}: a power failure could lose what was answered.",
-        advice="Keep the data folder on a local file system; write-ahead logging does not work on network shares.",
-    )
-
-
-def _keys(state: Health, chosen: Settings) -> Finding:
-    working = sum(key.revoked_at is None for key in state.keys) + (chosen.api_key is not None)
-    if working:
-        return Finding(check="keys", state="ok", found=f"{working} that work; see `treadle keys list`.")
-    if chosen.is_loopback:
-        return Finding(check="keys", state="ok", found="None yet; `treadle serve` makes the first.")
-    found = f"None, and without one treadle does not listen at {chosen.host}."
-    return Finding(check="keys", state="broken", found=found, advice="treadle keys create NAME")
-
-
-def _runs(state: Health, now: int, *, is_served: bool) -> Finding:
-    found = f"{state.active} active"
-    if not is_served:
-        if state.active == 0:
-            return Finding(check="runs", state="ok", found=found)
-        found += f", {state.unheld} of them waiting for a worker; no server runs"
-        return Finding(check="runs", state="warning", found=found, advice="Start it: they go on where they stopped.")
-    waiting = now - state.oldest_unheld_at if state.oldest_unheld_at is not None else 0
-    if state.unheld and waiting > PATIENCE_SECONDS:
-        found += f"; {state.unheld} wait for a worker, the first for {waiting} s"
-        advice = "Start the server without --no-worker; if it was, it is at its limit (max_runs)."
-        return Finding(check="runs", state="broken", found=found, advice=advice)
-    if state.overdue:
-        found += f"; {state.overdue} past the time they expire"
-        return Finding(check="runs", state="warning", found=found, advice="Look again in a minute, then at the logs.")
-    return Finding(check="runs", state="ok", found=found)
 
 
 async def _models(chosen: Settings, model_map: ModelMap) -> AsyncIterator[Finding]:

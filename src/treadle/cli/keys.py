@@ -13,14 +13,10 @@ from rich.console import Console
 from rich.table import Table
 
 from treadle import store
-from treadle.settings import default_data_dir
-from treadle.store import Database, DatabaseUnavailable
+from treadle.cli import options, told
+from treadle.settings import database_url, default_data_dir
+from treadle.store import Database
 from treadle.store.keys import DEFAULT_PROJECT, Key, KeyExists, KeyNotFound
-from treadle.store.migrations import DatabaseTooNew
-
-DATA_DIR = click.option(
-    "--data-dir", type=click.Path(path_type=Path, file_okay=False), help="Where data is kept.  [TREADLE_DATA_DIR]"
-)
 
 
 def _readable(_context: click.Context, _parameter: click.Parameter, text: str) -> str:
@@ -43,33 +39,35 @@ def command() -> None:
     callback=_readable,
     help="The project; made if it is new.",
 )
-@DATA_DIR
-def create(name: str, project: str, data_dir: Path | None) -> None:
+@options.DATA_DIR
+@options.DATABASE
+def create(name: str, project: str, data_dir: Path | None, database: str | None) -> None:
     """Make a key called NAME and print it. It cannot be shown again."""
 
     async def work() -> str:
-        async with opened(data_dir) as database:
+        async with _opened(data_dir, database) as opened:
             key = store.keys.new_key()
-            await store.keys.create(database, key, name=name, project=project, now=int(time.time()))
+            await store.keys.create(opened, key, name=name, project=project, now=int(time.time()))
             return key
 
-    try:
+    with told.in_one_line(KeyExists):
         click.echo(asyncio.run(work()))
-    except KeyExists as error:
-        raise click.ClickException(str(error)) from error
 
 
 @command.command("list")
-@DATA_DIR
-def list_keys(data_dir: Path | None) -> None:
+@options.DATA_DIR
+@options.DATABASE
+def list_keys(data_dir: Path | None, database: str | None) -> None:
     """Show all keys, masked."""
 
     async def work() -> list[Key]:
-        async with opened(data_dir) as database:
-            return await store.keys.list_all(database)
+        async with _opened(data_dir, database) as opened:
+            return await store.keys.list_all(opened)
 
+    with told.in_one_line():
+        keys = asyncio.run(work())
     table = Table("name", "project", "key", "created", "state")
-    for key in asyncio.run(work()):
+    for key in keys:
         state = "works" if key.revoked_at is None else f"revoked {_shown(key.revoked_at)}"
         table.add_row(key.name, key.project, key.masked, _shown(key.created_at), state)
     Console().print(table)
@@ -77,32 +75,29 @@ def list_keys(data_dir: Path | None) -> None:
 
 @command.command("revoke")
 @click.argument("name")
-@DATA_DIR
-def revoke(name: str, data_dir: Path | None) -> None:
+@options.DATA_DIR
+@options.DATABASE
+def revoke(name: str, data_dir: Path | None, database: str | None) -> None:
     """Let the key called NAME stop working, within a second."""
 
     async def work() -> None:
-        async with opened(data_dir) as database:
-            await store.keys.revoke(database, name, now=int(time.time()))
+        async with _opened(data_dir, database) as opened:
+            await store.keys.revoke(opened, name, now=int(time.time()))
 
-    try:
+    with told.in_one_line(KeyNotFound):
         asyncio.run(work())
-    except KeyNotFound as error:
-        raise click.ClickException(str(error)) from error
     click.echo(f"The key '{name}' is revoked.")
 
 
 @asynccontextmanager
-async def opened(data_dir: Path | None) -> AsyncIterator[Database]:
-    """The database of a data folder, also while a server has it. Raises ClickException when it cannot be used."""
+async def _opened(data_dir: Path | None, database: str | None) -> AsyncIterator[Database]:
+    """The database, also while servers have it."""
+    folder, url = data_dir or default_data_dir(os.environ), database_url(os.environ, database)
+    opened = await store.open_database(folder, url, exclusive=False)
     try:
-        database = store.open_database(data_dir or default_data_dir(os.environ), exclusive=False)
-        try:
-            yield database
-        finally:
-            await database.close()
-    except (OSError, DatabaseTooNew, DatabaseUnavailable) as error:
-        raise click.ClickException(str(error)) from error
+        yield opened
+    finally:
+        await opened.close()
 
 
 def _shown(seconds: int) -> str:

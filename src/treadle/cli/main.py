@@ -12,8 +12,10 @@ COMMANDS: Final = {
     "call": "call",
     "doctor": "doctor",
     "keys": "keys",
+    "migrate": "migrate",
     "model": "model",
     "serve": "serve",
+    "worker": "worker",
 }
 
 

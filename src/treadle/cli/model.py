@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 from rich.progress import Progress
 
-from treadle.cli.keys import DATA_DIR
+from treadle.cli import options
 from treadle.settings import default_data_dir
 from treadle.upstream.local import install
 
@@ -17,7 +17,7 @@ def command() -> None:
 
 
 @command.command("list")
-@DATA_DIR
+@options.DATA_DIR
 def list_models(data_dir: Path | None) -> None:
     """Show the models that can be installed, and which are."""
     folder = data_dir or default_data_dir(os.environ)
@@ -28,7 +28,7 @@ def list_models(data_dir: Path | None) -> None:
 
 
 @command.command("install")
-@DATA_DIR
+@options.DATA_DIR
 def install_model(data_dir: Path | None) -> None:
     """Fetch the model (about 93 MB), verify it, and keep it in the data folder."""
     with Progress(transient=True) as bar:

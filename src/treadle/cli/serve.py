@@ -1,7 +1,6 @@
 """`treadle serve`: the API and the worker in one process."""
 
 import asyncio
-import gc
 import os
 import signal
 import socket
@@ -14,44 +13,27 @@ import click
 import uvicorn
 
 from treadle import app, settings
-from treadle.cli import logs
+from treadle.cli import logs, options, starting, told
 from treadle.http.application import Application
 from treadle.http.protocol import BoundedHttp
-from treadle.settings import Settings, SettingsError
-from treadle.store import DatabaseUnavailable, DataFolderInUse
-from treadle.store.migrations import DatabaseTooNew
+from treadle.settings import Settings
 
 # 5 s, uvicorn's own, closed the connections of clients that poll now and then.
 KEEP_ALIVE_SECONDS: Final = 75
 # After its runs have stopped, for a request to be answered. With them it is less than the 10 s that Docker grants.
 SECONDS_TO_SAY_SO: Final = 2
-# A full collection of garbage walks every object of every open stream: 50 ms with 500 of them, in which none moves.
-# Little of what a run leaves behind needs it, so it may be rare.
-COLLECT_EVERY: Final = (1_000, 20, 20)
-# What keeps a server from starting and is explained in one line.
-TOLD: Final = (SettingsError, app.NoKey, DataFolderInUse, DatabaseTooNew, DatabaseUnavailable, OSError, ValueError)
 
 
 @click.command("serve")
 @click.option("--host", help="Address to listen on.  [TREADLE_HOST; 127.0.0.1]")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port; 0 takes a free one.  [TREADLE_PORT; 8000]")
-@click.option(
-    "--data-dir", type=click.Path(path_type=Path, file_okay=False), help="Where data is kept.  [TREADLE_DATA_DIR]"
-)
-@click.option("--database", metavar="URL", help="A database instead of the data folder's own.  [TREADLE_DATABASE]")
-@click.option(
-    "--upstream",
-    metavar="URL",
-    help="Base URL of a model server, such as http://localhost:11434/v1.  [TREADLE_UPSTREAM_URL]",
-)
-@click.option("--model", metavar="NAME", help="The model for every name that is not mapped.  [TREADLE_DEFAULT_MODEL]")
+@options.DATA_DIR
+@options.DATABASE
+@options.UPSTREAM
+@options.MODEL
 @click.option("--no-worker", is_flag=True, help="Answer requests, but execute no runs.")
-@click.option(
-    "--config",
-    type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    help="Model map and switches.  [./treadle.toml, DATA_DIR/treadle.toml]",
-)
-@click.option("--log-level", type=click.Choice(settings.LOG_LEVELS), help="[TREADLE_LOG_LEVEL; info]")
+@options.CONFIG
+@options.LOG_LEVEL
 def command(
     host: str | None,
     port: int | None,
@@ -64,7 +46,7 @@ def command(
     log_level: str | None,
 ) -> None:
     """Serve the Assistants API."""
-    try:
+    with told.in_one_line(*starting.TOLD):
         chosen = settings.read(
             os.environ,
             host=host,
@@ -79,14 +61,12 @@ def command(
         )
         logs.configure(chosen.log_level)
         run(chosen)
-    except TOLD as error:
-        raise click.ClickException(str(error)) from error
 
 
 def run(chosen: Settings) -> None:
     """Serve until a signal stops us. Raises what `app.build` says."""
     application = app.build(chosen, show_key=_show_key if sys.stderr.isatty() else None)
-    _tell_what_is_missing(chosen)
+    starting.tell_what_is_missing(chosen)
     server = Server(
         application,
         uvicorn.Config(
@@ -123,8 +103,7 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]  # narrower there
         await super().startup(sockets)  # type: ignore[arg-type]  # as above
-        gc.freeze()  # what the start has made stays, and need not be walked at all
-        gc.set_threshold(*COLLECT_EVERY)
+        starting.spare_the_collector()
         for server in self.servers:
             for listening in server.sockets:
                 address, port, *_ = listening.getsockname()
@@ -143,15 +122,6 @@ class Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self.force_exit = self.should_exit and sig == signal.SIGINT
         self.should_exit = True
-
-
-def _tell_what_is_missing(chosen: Settings) -> None:
-    if app.model_map(chosen).is_empty:
-        click.echo(
-            "No model server is configured, so runs will fail. Name one with --upstream URL (any OpenAI-compatible "
-            "/chat/completions), or fetch the small demo model with: treadle model install",
-            err=True,
-        )
 
 
 def _show_key(key: str) -> None:

@@ -10,6 +10,8 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from treadle.contract.events import (
+    MESSAGE_EVENTS,
+    STEP_EVENTS,
     EventName,
     FunctionCallDelta,
     FunctionToolCallDelta,
@@ -22,8 +24,15 @@ from treadle.contract.events import (
     TextDelta,
     ToolCallsDetailsDelta,
 )
-from treadle.contract.messages import AnnotatedText, Message, MessageContent, RefusalContent, TextContent
-from treadle.contract.run_steps import FunctionCall, FunctionToolCall, RunStep, ToolCall, ToolCallsDetails
+from treadle.contract.messages import (
+    AnnotatedText,
+    Message,
+    MessageContent,
+    MessageStatus,
+    RefusalContent,
+    TextContent,
+)
+from treadle.contract.run_steps import FunctionCall, FunctionToolCall, RunStep, StepStatus, ToolCall, ToolCallsDetails
 from treadle.engine.feed import event
 
 
@@ -191,6 +200,29 @@ def step_so_far(step: RunStep) -> list[bytes]:
         calls = whole_calls(step.id, step.step_details.tool_calls)
     events = [event(EventName.STEP_CREATED, empty), event(EventName.STEP_IN_PROGRESS, empty)]
     return events if calls is None else [*events, event(EventName.STEP_DELTA, calls)]
+
+
+def closed_message(message: Message) -> list[bytes]:
+    """All the events of a message that is over, for whoever saw none of them."""
+    begun = replace(
+        message, status=MessageStatus.IN_PROGRESS, completed_at=None, incomplete_at=None, incomplete_details=None
+    )
+    return [*message_so_far(begun), event(MESSAGE_EVENTS[message.status], message)]
+
+
+def closed_step(step: RunStep, between: Sequence[bytes] = ()) -> list[bytes]:
+    """All the events of a step that is over, with those of its message `between`."""
+    begun = replace(
+        step,
+        status=StepStatus.IN_PROGRESS,
+        completed_at=None,
+        failed_at=None,
+        cancelled_at=None,
+        expired_at=None,
+        last_error=None,
+        usage=None,
+    )
+    return [*step_so_far(begun), *between, event(STEP_EVENTS[step.status], step)]
 
 
 def _head(index: int, id: str, name: str) -> FunctionToolCallDelta:

@@ -8,7 +8,7 @@ import structlog
 from treadle import store
 from treadle.contract.runs import ACTIVE
 from treadle.contract.runs import RunStatus as S
-from treadle.engine import endings, lifecycle
+from treadle.engine import endings, holders, lifecycle
 from treadle.engine.engine import Engine
 from treadle.store.runs import RunRow
 
@@ -20,6 +20,11 @@ EXPIRED_AT_ONCE: Final = 100
 
 def is_overdue(engine: Engine, row: RunRow) -> bool:
     return row.due_at is not None and row.due_at <= engine.now()
+
+
+def _is_long_overdue(engine: Engine, row: RunRow) -> bool:
+    """The process that executes the run had its time to see to it."""
+    return row.due_at is not None and row.due_at + holders.GRACE_SECONDS <= engine.now()
 
 
 async def settle(engine: Engine, row: RunRow) -> RunRow:
@@ -35,6 +40,8 @@ async def settle(engine: Engine, row: RunRow) -> RunRow:
 
 async def expire(engine: Engine, row: RunRow) -> None:
     """End an overdue run as expired; one that was being cancelled ends as cancelled (R-7)."""
+    if await holders.ends_elsewhere(engine, row):
+        return
     await engine.worker.stop(row.run.id)
     fresh = await store.runs.find(engine.database, *row.scope)
     if fresh is None or fresh.run.status not in ACTIVE:
@@ -54,7 +61,8 @@ async def watch_until_stopped(engine: Engine) -> None:
     while True:
         try:
             for row in await store.runs.due(engine.database, now=engine.now(), limit=EXPIRED_AT_ONCE):
-                await expire(engine, row)
+                if not engine.is_elsewhere(row) or _is_long_overdue(engine, row):
+                    await expire(engine, row)
         except store.DatabaseUnavailable as error:
             log.warning("database unavailable", error=str(error))
         await asyncio.sleep(TICK_SECONDS)

@@ -5,7 +5,8 @@ Rows first, then events: whoever publishes here has made the state durable befor
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Final
+from enum import Enum, auto
+from typing import Final, NamedTuple, Protocol, TypeAlias
 
 from msgspec import json
 
@@ -41,18 +42,21 @@ def event(name: EventName, data: object) -> bytes:
 class Feed:
     """The events of one run, numbered; across legs, until a minute after the run's end.
 
+    `fence` is that of the run's row when the feed last was up to date: a row with another one was moved elsewhere.
     `live` gives the events that show the unfinished step and message of the turn being taken, with all their content
     so far; None while no turn is being taken.
     """
 
     def __init__(self, fence: int, *, keep_alive_seconds: float = KEEP_ALIVE_SECONDS) -> None:
         self.keep_alive_seconds = keep_alive_seconds
+        self.fence = fence - 1
         self.first_id = fence * _IDS_PER_FENCE + 1
         self.live: Snapshot | None = None
         self.run_event: bytes | None = None
         self.ended = False
         self.stopped = False  # the server stops: nothing comes any more, though the run has not ended
-        self.on_end: Callable[[], None] | None = None
+        self.moved = False  # another process has the run, and its feed
+        self.on_leg_end: Callable[[], None] | None = None
         self._events: list[bytes] = []
         self._dropped = 0
         self._bytes_since = 0  # how much was published since something was dropped
@@ -80,19 +84,27 @@ class Feed:
             self._leg_ends.append(self.position)
             self.live = None
         self._append(self.run_event)
-        if name in _ENDS_RUN:
-            self.ended = True
-            if self.on_end:
-                self.on_end()
+        self.ended = self.ended or name in _ENDS_RUN
+        if name in _ENDS_LEG and self.on_leg_end:
+            self.on_leg_end()
 
     @property
     def leg_has_ended(self) -> bool:
         """Nothing came after the last event that ended a leg."""
         return bool(self._leg_ends) and self._leg_ends[-1] == self.position - 1
 
+    @property
+    def is_whole(self) -> bool:
+        """Nothing was dropped since it was opened."""
+        return self._dropped == 0
+
     def read(self, *, with_ids: bool, first: Sequence[bytes] = (), at_end: bool = False) -> "Reader":
         """A reader of what comes from now on, after the events in `first`; `at_end` for nothing more in this leg."""
         return Reader(self, self.position, with_ids=with_ids, first=first, at_end=at_end)
+
+    def read_all(self) -> "Reader":
+        """A reader of everything that is held."""
+        return Reader(self, self._dropped, with_ids=True)
 
     def read_after(self, event_id: int) -> "Reader | None":
         """A reader of what came after `event_id`, or None when that is no longer, or not yet, held.
@@ -116,6 +128,11 @@ class Feed:
     def stop(self) -> None:
         """Send all readers away, once they have what was published."""
         self.stopped = True
+        self._wake()
+
+    def move(self) -> None:
+        """Send all readers to the process that has the run now."""
+        self.moved = True
         self._wake()
 
     def wait(self, waiter: "asyncio.Future[None]") -> None:
@@ -151,76 +168,152 @@ class FellBehind(Exception):
     """A reader was slower than the buffer is long."""
 
 
-class Reader:
+class Stream(Protocol):
     """One stream of one leg: iterate for pieces of the body, each made of whole events."""
+
+    def close(self) -> None:
+        """The client has gone. The run goes on (W-9)."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
+
+
+class Events(NamedTuple):
+    """Events that came together, numbered from `first_id`; none after a silence."""
+
+    first_id: int
+    events: Sequence[bytes]
+
+
+# A part of an event stream, as it goes over the wire with ids.
+Text: TypeAlias = bytes
+
+
+class Ending(Enum):
+    """Why a reader gets nothing more."""
+
+    LEG = auto()
+    MOVED = auto()
+    FELL_BEHIND = auto()
+    STOPPED = auto()
+    CLOSED = auto()
+
+
+class Reader:
+    """A `Stream` of this process's feed."""
 
     def __init__(
         self, feed: Feed, position: int, *, with_ids: bool, first: Sequence[bytes] = (), at_end: bool = False
     ) -> None:
         self._feed, self._position, self._with_ids = feed, position, with_ids
         self._first, self._at_end = first, at_end
+        self.silence_seconds = feed.keep_alive_seconds
         self._waiter: asyncio.Future[None] | None = None
         self._closed = False
 
     def close(self) -> None:
-        """The client has gone. The run goes on (W-9)."""
+        """See `Stream.close`."""
         self._closed = True
-        if self._waiter and not self._waiter.done():
-            self._waiter.set_result(None)
+        if self._waiter:
+            _resolve(self._waiter)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        if self._first:
-            yield b"".join(self._first)
-        if self._at_end:
-            yield DONE
-            return
-        loop = asyncio.get_running_loop()
-        while not self._closed:
-            try:
-                events, ended = self._feed.take(self._position)
-            except FellBehind:
-                yield _broken_off("This reader fell too far behind the run. Attach to the run's stream again to go on.")
-                return
-            if events:
-                yield self._piece(events)
-            if ended:
-                yield DONE
-                return
-            if self._position == self._feed.position:
-                if self._feed.stopped:
-                    yield _broken_off("The server is stopping. The run goes on when it is back: attach to it then.")
-                    return
-                self._waiter = loop.create_future()
-                self._feed.wait(self._waiter)
-                alarm = loop.call_later(self._feed.keep_alive_seconds, _resolve, self._waiter)
-                await self._waiter
-                alarm.cancel()
-                if self._position == self._feed.position and not self._closed:
-                    yield KEEP_ALIVE
+        while not isinstance(more := await self.more(), Ending):
+            if isinstance(more, Text):
+                yield more
+            else:
+                yield joined(more, with_ids=self._with_ids) if more.events else KEEP_ALIVE
+        if (told := FAREWELLS.get(more)) is not None:
+            yield told
 
-    def _piece(self, events: list[bytes]) -> bytes:
-        first_id = self._feed.first_id + self._position
-        self._position += len(events)
-        if not self._with_ids:
-            return b"".join(events)
-        return b"".join(b"id: %d\n%b" % (number, data) for number, data in enumerate(events, first_id))
+    @property
+    def is_at_end(self) -> bool:
+        """The last event of the leg was given."""
+        return self._at_end
+
+    async def more(self) -> Events | Text | Ending:
+        """First what it begins with; then what has come since, or comes next; or why there is nothing more.
+
+        After a silence there are no events.
+        """
+        if self._first:
+            first, self._first = b"".join(self._first), ()
+            return first
+        while True:
+            if self._closed:
+                return Ending.CLOSED
+            if self._at_end:
+                return Ending.LEG
+            try:
+                events, self._at_end = self._feed.take(self._position)
+            except FellBehind:
+                return Ending.FELL_BEHIND
+            if events:
+                first_id = self._feed.first_id + self._position
+                self._position += len(events)
+                return Events(first_id, events)
+            if self._at_end:
+                continue
+            if self._feed.moved:
+                return Ending.MOVED
+            if self._feed.stopped:
+                return Ending.STOPPED
+            if not await self._wait():
+                return Events(0, ())
+
+    async def _wait(self) -> bool:
+        """For the next event or the end. False when it stayed silent."""
+        loop = asyncio.get_running_loop()
+        position = self._feed.position
+        self._waiter = loop.create_future()
+        self._feed.wait(self._waiter)
+        alarm = loop.call_later(self.silence_seconds, _resolve, self._waiter)
+        await self._waiter
+        alarm.cancel()
+        feed = self._feed
+        return self._closed or feed.stopped or feed.moved or feed.position != position
+
+
+def joined(events: Events, *, with_ids: bool) -> bytes:
+    """Events as a piece of a body."""
+    if not with_ids:
+        return b"".join(events.events)
+    return b"".join(b"id: %d\n%b" % (number, data) for number, data in enumerate(events.events, events.first_id))
 
 
 class Feeds:
-    """The feeds of this process by run id."""
+    """The feeds of this process by run id.
 
-    def __init__(self, *, keep_alive_seconds: float = KEEP_ALIVE_SECONDS) -> None:
-        self._keep_alive_seconds = keep_alive_seconds
+    When the database is `shared`, the next leg may be executed by another process, so no feed is kept for it.
+    """
+
+    def __init__(self, *, keep_alive_seconds: float = KEEP_ALIVE_SECONDS, shared: bool = False) -> None:
+        self.keep_alive_seconds, self._shared = keep_alive_seconds, shared
         self._feeds: dict[str, Feed] = {}
         self._ended: dict[str, asyncio.TimerHandle] = {}  # the oldest first
 
     def open(self, run_id: str, fence: int) -> Feed:
-        """The run's feed; a new one numbers its events from `fence`."""
+        """The run's feed; a new one numbers its events from `fence`, which is above that of the run's row."""
         feed = self._feeds.get(run_id)
+        if feed is not None and self._shared and feed.fence != fence - 1:
+            self.move(run_id)
+            feed = None
         if feed is None:
-            feed = self._feeds[run_id] = Feed(fence, keep_alive_seconds=self._keep_alive_seconds)
-            feed.on_end = lambda: self._forget_later(run_id)
+            feed = self._feeds[run_id] = opened = self.apart(fence)
+            opened.on_leg_end = lambda: self._leg_ended(run_id, opened)
+        if not feed.ended:
+            self._keep(run_id)
         return feed
+
+    def apart(self, fence: int) -> Feed:
+        """A feed that nobody finds."""
+        return Feed(fence, keep_alive_seconds=self.keep_alive_seconds)
+
+    def move(self, run_id: str) -> None:
+        """Another process has the run: send the feed's readers there, and forget it."""
+        feed = self._feeds.get(run_id)
+        self._forget(run_id)
+        if feed is not None:
+            feed.move()
 
     def discard(self, run_id: str) -> None:
         """Forget a feed that was opened for a run which then was not created."""
@@ -234,15 +327,23 @@ class Feeds:
     def find(self, run_id: str) -> Feed | None:
         return self._feeds.get(run_id)
 
+    def _leg_ended(self, run_id: str, feed: Feed) -> None:
+        if self._feeds.get(run_id) is feed and (self._shared or feed.ended):
+            self._forget_later(run_id)
+
+    def _keep(self, run_id: str) -> None:
+        if (timer := self._ended.pop(run_id, None)) is not None:
+            timer.cancel()
+
     def _forget_later(self, run_id: str) -> None:
+        self._keep(run_id)
         loop = asyncio.get_running_loop()
         self._ended[run_id] = loop.call_later(KEPT_AFTER_END_SECONDS, self._forget, run_id)
         if len(self._ended) > MAX_KEPT_AFTER_END:
             self._forget(next(iter(self._ended)))
 
     def _forget(self, run_id: str) -> None:
-        if (timer := self._ended.pop(run_id, None)) is not None:
-            timer.cancel()
+        self._keep(run_id)
         self._feeds.pop(run_id, None)
 
 
@@ -253,3 +354,13 @@ def _resolve(waiter: "asyncio.Future[None]") -> None:
 
 def _broken_off(message: str) -> bytes:
     return event(EventName.ERROR, ErrorEvent.of(Unavailable(message))) + DONE
+
+
+FAREWELLS: Final = {
+    Ending.LEG: DONE,
+    Ending.FELL_BEHIND: _broken_off(
+        "This reader fell too far behind the run. Attach to the run's stream again to go on."
+    ),
+    Ending.STOPPED: _broken_off("The server is stopping. The run goes on when it is back: attach to it then."),
+    Ending.MOVED: _broken_off("The run goes on in another process. Attach to the run's stream again to go on."),
+}

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from treadle import store
 from treadle.engine.feed import Feed
+from treadle.engine.lease import Lease
 from treadle.engine.lifecycle import IllegalMove, LeaseLost, RunMoved
 from treadle.store import Batch, Database
 from treadle.store.runs import RunRow
@@ -14,8 +15,14 @@ Build = Callable[[Batch, RunRow], RunRow | None]
 class Hold:
     """`row` is the run as its holder last wrote or read it; `feed` is where its events go."""
 
-    def __init__(self, database: Database, row: RunRow, feed: Feed) -> None:
+    def __init__(self, database: Database, row: RunRow, feed: Feed, lease: Lease) -> None:
         self.database, self.row, self.feed = database, row, feed
+        self._lease = lease
+
+    def require_lease(self) -> None:
+        """For what is shown but not written: a write asks for the fence. Raises LeaseLost."""
+        if not self._lease.runs:
+            raise LeaseLost
 
     async def write(self, build: Build) -> None:
         """Commit what `build(batch, row)` adds, under our fence. `build` returns the moved row, or None for no move.
@@ -35,8 +42,13 @@ class Hold:
                 await self._read_again()
                 continue
             if moved is not None:
-                self.row = moved
+                self.now_at(moved)
             return
+
+    def now_at(self, row: RunRow) -> None:
+        """`row` was written by us, and its event is in our feed."""
+        self.row = row
+        self.feed.fence = row.fence
 
     async def _read_again(self) -> None:
         fresh = await store.runs.find(self.database, *self.row.scope)

@@ -89,14 +89,14 @@ def move(batch: Batch, row: RunRow, to: S, feed: Feed, *, now: int, **changes: A
     return moved
 
 
-def claim(batch: Batch, row: RunRow, worker_id: str, feed: Feed, *, now: int) -> RunRow:
+def claim(batch: Batch, row: RunRow, worker_id: str, feed: Feed, *, now: int, is_loss: bool = True) -> RunRow:
     """Add to `batch` the claim of a run for a worker: fence + 1. A queued run also moves to in_progress.
 
-    For a run that was in progress this is a takeover, not a status move (R-9).
+    For a run that was in progress this is a takeover, not a status move (R-9); it is counted when `is_loss`.
     """
     if row.run.status is S.QUEUED:
         return move(batch, row, S.IN_PROGRESS, feed, now=now, lease_owner=worker_id)
-    changes = {"fence": row.fence + 1, "lease_owner": worker_id, "takeovers": row.takeovers + 1}
+    changes = {"fence": row.fence + 1, "lease_owner": worker_id, "takeovers": row.takeovers + is_loss}
     return _written(batch, row, row.run, changes)
 
 

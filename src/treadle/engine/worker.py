@@ -1,7 +1,6 @@
 """The worker: executes runs, takes over those that lost theirs, and gives them back when it stops."""
 
 import asyncio
-import secrets
 from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Final
@@ -32,19 +31,31 @@ class Worker:
     """
 
     def __init__(self, parts: Parts, *, enabled: bool = True) -> None:
-        self.id = f"worker_{secrets.token_hex(8)}"
+        self.id = parts.process_id
         self._parts = parts
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._finishing: set[asyncio.Task[None]] = set()
-        # Runs that somebody should be about to see to, and the loop's time when a scan first found them so.
+        # Runs of ours that have no task, and the loop's time when a scan first found them so.
         self._doubtful: dict[str, float] = {}
-        self._room = asyncio.Event()
+        # Runs whose task gave up because of the database: that is no loss of a worker.
+        self._excused: set[str] = set()
+        self._awake = asyncio.Event()
+        self._scanned_at = 0.0
+        self._enabled = enabled
         self._stopping = not enabled
 
     @property
+    def is_enabled(self) -> bool:
+        return self._enabled
+
+    @property
     def has_room(self) -> bool:
-        """Another run may be started: the cap is not reached (RL-3)."""
-        return self._places > 0
+        """Another run may be started: the lease runs, and the cap is not reached (RL-3)."""
+        return self._places > 0 and self._parts.lease.runs
+
+    def wake(self) -> None:
+        """Somebody says that there is work."""
+        self._awake.set()
 
     @property
     def _places(self) -> int:
@@ -83,72 +94,105 @@ class Worker:
         self._finishing.add(task)
         task.add_done_callback(self._finishing.discard)
 
-    async def take_over_all(self) -> None:
-        """At the start of the only server on this data folder: every lease is void, its runs continue here (R-9)."""
-        batch = Batch()
-        batch.write(store.runs.void_leases(), rows=None)
-        await self._parts.database.commit(batch)
-        rows = await store.runs.unheld(self._parts.database, limit=self._places)
-        await asyncio.gather(*(self._take(row) for row in rows))
+    async def begin(self) -> None:
+        """Take the lease, and what waits.
+
+        On an embedded database we are the only server: every other lease is void, its runs continue here (R-9).
+        """
+        database = self._parts.database
+        if not database.shared:
+            batch = Batch()
+            batch.write(store.workers.void_leases(), rows=None)
+            batch.write(store.runs.release_all(), rows=None)
+            await database.commit(batch)
+        if self._enabled:
+            await self._parts.lease.take(now=self._parts.now())
+            await self._take_free()
 
     async def scan_until_stopped(self) -> None:
-        """Pick up runs that wait for room or lost their task, once a second and whenever there is room again."""
+        """Pick up runs that wait for room or lost their worker: once a second, and whenever somebody wakes us."""
         while True:
             with suppress(TimeoutError):
                 # Not wait_for: in Python 3.11 it loses a cancellation that comes together with the event.
                 async with asyncio.timeout(SCAN_SECONDS):
-                    await self._room.wait()
-            self._room.clear()
+                    await self._awake.wait()
+            self._awake.clear()
             try:
-                await self._take_what_waits()
+                await self._take_free()
+                await self._take_lost()
             except store.DatabaseUnavailable as error:
                 log.warning("database unavailable", error=str(error))
 
     async def close(self) -> None:
-        """Stop in good order: running turns get a few seconds, the rest goes on at the next start.
+        """Stop in good order: running turns get a few seconds, the rest goes on elsewhere or at the next start.
 
         Those who still read the events of a run are told then, and sent away.
         """
         self._stopping = True
         if self._tasks:
             await asyncio.wait(self._tasks.values(), timeout=self._parts.limits.stop_seconds)
+        had_tasks = bool(self._tasks)
         for task in list(self._tasks.values()):
             task.cancel()
         if waiting := [*self._tasks.values(), *self._finishing]:
             await asyncio.wait(waiting)
         self._parts.feeds.stop()
+        if self._enabled:
+            self._enabled = False
+            with suppress(store.DatabaseUnavailable):
+                await self._parts.lease.give_back()
+            if had_tasks:
+                self._parts.peers.offer_work()
 
-    async def _take_what_waits(self) -> None:
-        """Runs that nobody holds, as far as there is room, and runs of ours without a task."""
-        if self._stopping:
-            return
-        unheld = await store.runs.unheld(self._parts.database, limit=self._places)
-        lost = [
-            row
-            for scope in await store.runs.held_by(self._parts.database, self.id)
-            if scope[1] not in self._tasks and (row := await store.runs.find(self._parts.database, *scope)) is not None
-        ]
-        # The command that cancels a waiting run also finishes it, and a claimed run gets its task in a moment.
-        doubtful = {row.run.id for row in unheld if row.run.status is S.CANCELLING} | {row.run.id for row in lost}
-        left_alone = self._left_alone(doubtful)
-        for run_id in left_alone:
-            log.warning("run without a task", run_id=run_id)
-        rows = [row for row in (*unheld, *lost) if row.run.id not in doubtful or row.run.id in left_alone]
-        await asyncio.gather(*(self._take(row) for row in rows))
+    async def _take_free(self) -> None:
+        """Claim runs that nobody holds, as far as there is room."""
+        while self.has_room:
+            places = self._places
+            rows = await store.runs.claim(self._parts.database, self.id, limit=places)
+            for row in rows:
+                if row.takeovers:
+                    log.info("run taken over", run_id=row.run.id, takeovers=row.takeovers)
+                self._begin(row)
+            if len(rows) < places:
+                return
 
-    def _left_alone(self, doubtful: set[str]) -> set[str]:
-        """Those that have been in doubt for as long as a scan takes."""
-        now = asyncio.get_running_loop().time()
-        self._doubtful = {run_id: self._doubtful.get(run_id, now) for run_id in doubtful}
-        return {run_id for run_id, since in self._doubtful.items() if now - since >= SCAN_SECONDS}
-
-    async def _take(self, row: RunRow) -> None:
+    def _begin(self, row: RunRow) -> None:
+        """Execute a run that we hold, and send its events to the process that has its client."""
         hold = self._parts.hold(row)
-        try:
-            await hold.write(lambda batch, row: lifecycle.claim(batch, row, self.id, hold.feed, now=self._parts.now()))
-        except (lifecycle.LeaseLost, lifecycle.RunMoved):
-            return
+        if row.reader is not None:
+            process_id, session = row.reader.split("/")
+            if process_id != self.id:
+                self._parts.relay.serve(session, process_id, row.fence, hold.feed.read_all())
         self.start(hold)
+
+    async def _take_lost(self) -> None:
+        """Claim runs of ours anew that are without a task."""
+        now = asyncio.get_running_loop().time()
+        if self._stopping or not self._parts.lease.runs or now - self._scanned_at < SCAN_SECONDS:
+            return
+        self._scanned_at = now
+        scopes = await store.runs.held_by(self._parts.database, self.id)
+        lost = [scope for scope in scopes if scope[1] not in self._tasks]
+        # A claimed run gets its task in a moment.
+        self._doubtful = {run_id: self._doubtful.get(run_id, now) for _thread_id, run_id in lost}
+        for scope in lost:
+            if now - self._doubtful[scope[1]] < SCAN_SECONDS:
+                continue
+            row = await store.runs.find(self._parts.database, *scope)
+            if row is not None and row.lease_owner == self.id and scope[1] not in self._tasks:
+                log.warning("run without a task", run_id=row.run.id)
+                await self._take_again(row)
+
+    async def _take_again(self, row: RunRow) -> None:
+        hold = self._parts.hold(row)
+        is_loss = row.run.id not in self._excused
+        self._excused.discard(row.run.id)
+        now = self._parts.now()
+        with suppress(lifecycle.LeaseLost, lifecycle.RunMoved):
+            await hold.write(
+                lambda batch, row: lifecycle.claim(batch, row, self.id, hold.feed, now=now, is_loss=is_loss)
+            )
+            self.start(hold)
 
     async def _execute(self, hold: Hold, earlier: asyncio.Task[None] | None) -> None:
         """Bring a claimed run to the end of its leg, once the task of the leg before is done."""
@@ -164,14 +208,19 @@ class Worker:
                 raise
             except lifecycle.LeaseLost:
                 log.info("run taken by another worker")
+                await self._let_go(hold)
             except lifecycle.IllegalMove as error:
                 log.info("run moved by another request", status=error.status)
             except store.DatabaseUnavailable as error:
+                self._excused.add(run_id)
                 log.warning("run left for a later try", error=str(error))
             except Exception as error:
                 await self._fail(hold, error)
 
     async def _continue(self, hold: Hold) -> None:
+        if hold.row.run.status is S.QUEUED:
+            now = self._parts.now()
+            await hold.write(lambda batch, row: lifecycle.move(batch, row, S.IN_PROGRESS, hold.feed, now=now))
         row = hold.row
         if row.run.status is S.CANCELLING:
             await endings.end(hold, S.CANCELLED, now=self._parts.now())
@@ -197,11 +246,22 @@ class Worker:
         with suppress(lifecycle.LeaseLost, lifecycle.RunMoved, store.DatabaseUnavailable):
             await hold.write(lifecycle.release)
 
+    async def _let_go(self, hold: Hold) -> None:
+        """Send those who read the run's events to its new worker, if it has one."""
+        if not self._parts.database.shared:
+            return
+        with suppress(store.DatabaseUnavailable):
+            row = await store.runs.find(self._parts.database, *hold.row.scope)
+            if row is not None and row.lease_owner == self.id:
+                return
+            if row is None or row.fence != hold.feed.fence:
+                self._parts.feeds.move(hold.row.run.id)
+
     def _ended(self, run_id: str, task: asyncio.Task[None]) -> None:
-        was_full = not self.has_room
+        was_full = self._places == 0
         if self._tasks.get(run_id) is task:
             del self._tasks[run_id]
         if was_full:
-            self._room.set()
+            self._awake.set()
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("run task broke", run_id=run_id, exc_info=error)

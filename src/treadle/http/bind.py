@@ -92,8 +92,7 @@ class Api:
             await _refuse(request, outgoing, error)
         except store.DatabaseUnavailable as error:
             log.warning("database unavailable", request_id=request.request_id, error=str(error))
-            away = Unavailable("The database is not available at the moment.", headers=RETRY_SOON)
-            await _refuse(request, outgoing, away)
+            await _refuse(request, outgoing, _away(error))
         except UpstreamError as error:
             # Its answer was under way, so all that can be done is to cut ours too.
             log.warning("model server failed", request_id=request.request_id, error=str(error))
@@ -134,6 +133,14 @@ class Api:
 
 
 RETRY_SOON: Final = {"retry-after": "1"}
+
+
+def _away(error: store.DatabaseUnavailable) -> Unavailable:
+    """What may have been carried out must not be sent again by a client that does not look first (H-24)."""
+    if error.unknown:
+        message = "The database was lost while this was written. It may have been carried out: look before you retry."
+        return Unavailable(message, headers={"x-should-retry": "false"})
+    return Unavailable("The database is not available at the moment.", headers=RETRY_SOON)
 
 
 async def _refuse(request: "_Incoming", outgoing: "_Outgoing", error: ApiError) -> None:

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from treadle.contract.models import ModelList
 from treadle.engine.engine import Engine
-from treadle.engine.feed import Reader
+from treadle.engine.feed import Stream
 
 
 class StreamedAnswer(Protocol):
@@ -56,4 +56,4 @@ class Answer(Struct):
 class EventStream(Struct):
     """The answer is the events of this reader."""
 
-    reader: Reader
+    reader: Stream

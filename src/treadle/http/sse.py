@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from treadle.engine.feed import Reader
+from treadle.engine.feed import Stream
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -17,7 +17,7 @@ HEADERS = [
 ]
 
 
-async def send_events(reader: Reader, headers: list[tuple[bytes, bytes]], receive: Receive, send: Send) -> None:
+async def send_events(reader: Stream, headers: list[tuple[bytes, bytes]], receive: Receive, send: Send) -> None:
     """Send events as they come until the leg ends or the client goes; the run goes on either way (W-9)."""
     await send({"type": "http.response.start", "status": 200, "headers": headers + HEADERS})
     gone = asyncio.ensure_future(_hung_up(receive))

@@ -8,10 +8,11 @@ from treadle.store import (
     runs,
     threads,
     turns,
+    workers,
 )
 from treadle.store.batch import Batch, Statement
 from treadle.store.database import Database, DatabaseUnavailable, DataFolderInUse
-from treadle.store.opening import open_database
+from treadle.store.opening import migrate, open_database
 
 __all__ = [
     "Batch",
@@ -22,9 +23,11 @@ __all__ = [
     "assistants",
     "keys",
     "messages",
+    "migrate",
     "open_database",
     "run_steps",
     "runs",
     "threads",
     "turns",
+    "workers",
 ]

@@ -14,6 +14,7 @@ _COLLECTION = pages.Collection(
     within="project_id = $1",
     members="project_id = $1",
     arguments=1,
+    scope=1,
     key=("created_at", "seq"),
     tombstones="$1",
 )

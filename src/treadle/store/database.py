@@ -4,13 +4,22 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from treadle.store.batch import Batch, Statement
+from treadle.store.signals import Signals
 
 Row = tuple[Any, ...]
 CommitObserver = Callable[[str], None]
 
 
 class DatabaseUnavailable(Exception):
-    """The database could not take the request now (disk full, I/O error, closed). Nothing of it was written."""
+    """The database could not take the request now (disk full, I/O error, closed, connection lost).
+
+    Nothing of it was written, unless `unknown`: then the connection was lost while the commit was under way, and only
+    the rows can tell (H-24).
+    """
+
+    def __init__(self, message: str, *, unknown: bool = False) -> None:
+        super().__init__(message)
+        self.unknown = unknown
 
 
 class DataFolderInUse(Exception):
@@ -18,7 +27,17 @@ class DataFolderInUse(Exception):
 
 
 class Database(Protocol):
-    """One database. Reads see every commit whose `commit` has returned (RL-5)."""
+    """One database. Reads see every commit whose `commit` has returned (RL-5).
+
+    `shared` says that several processes may use it: leases expire there, and `signals` carries word between them.
+    Both dialects have the SQL function `treadle_now()`: the database's own clock, in Unix seconds with a fraction.
+    """
+
+    @property
+    def shared(self) -> bool: ...
+
+    @property
+    def signals(self) -> Signals: ...
 
     async def fetch_all(self, statement: Statement) -> list[Row]:
         """All rows of a SELECT."""
@@ -26,8 +45,15 @@ class Database(Protocol):
     async def fetch_one(self, statement: Statement) -> Row | None:
         """The first row of a SELECT, or None."""
 
+    async def fetch_written(self, statement: Statement) -> list[Row]:
+        """Run one INSERT, UPDATE or DELETE with RETURNING; durable when it returns."""
+
     async def commit(self, batch: Batch) -> None:
-        """Make `batch` durable, call its `then` functions, return. Raises the error of the first entry that missed."""
+        """Make `batch` durable, call its `then` functions, return. Raises the error of the first entry that missed.
+
+        It goes on also when the caller is cancelled. Batches that name the same thread follow one another: they are
+        published in the order of their commits. An empty batch waits until all begun before it are over.
+        """
 
     async def close(self) -> None:
         """Finish the commits already asked for and let go of the files."""

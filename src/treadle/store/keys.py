@@ -52,16 +52,13 @@ async def create(database: Database, key: str, *, name: str, project: str, now: 
         ),
         rows=None,
     )
-    batch.refuse(
-        Statement("SELECT name FROM keys WHERE name = $1 OR hash = $2", (name, digest(key))),
-        else_raise=lambda taken: KeyExists(f"There is already a key named '{taken}'. Choose another name."),
-    )
     batch.write(
         Statement(
             "INSERT INTO keys (hash, project_id, name, masked, created_at) "
-            "SELECT $1, id, $2, $3, $4 FROM projects WHERE name = $5",
+            "SELECT $1, id, $2, $3, $4 FROM projects WHERE name = $5 ON CONFLICT DO NOTHING",
             (digest(key), name, made.masked, now, project),
-        )
+        ),
+        else_raise=lambda: KeyExists(f"There is already a key named '{name}'. Choose another name."),
     )
     await database.commit(batch)
     return made

@@ -15,10 +15,12 @@ _COLLECTION = pages.Collection(
     within=_THREAD,
     members="thread_id = $1",
     arguments=2,
+    scope=1,
     key=("created_at", "seq"),
     tombstones="$1",
 )
 _OF_RUN = _COLLECTION._replace(within=f"{_THREAD} AND run_id = $3", arguments=3)
+_ALL = 2**63 - 1  # as a LIMIT
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Message).decode
 
@@ -65,7 +67,7 @@ async def of_thread(database: Database, thread_id: str, *, last: int | None = No
     rows = await database.fetch_all(
         Statement(
             "SELECT doc, seq, version FROM messages WHERE thread_id = $1 ORDER BY created_at DESC, seq DESC LIMIT $2",
-            (thread_id, -1 if last is None else last),
+            (thread_id, _ALL if last is None else last),
         )
     )
     return [MessageRow(_decode(doc), seq, version) for doc, seq, version in reversed(rows)]

@@ -15,14 +15,15 @@ class Collection(NamedTuple):
     """What a list is made of.
 
     `within` is the condition that selects the collection's rows for whoever asks, written with $1 to $`arguments`;
-    `members` is the part of it that a cursor must meet (P-8). `key` is the total order (P-3), the last column unique.
-    `tombstones` is the argument that names the scope of deleted cursors, such as "$1".
+    `members` is the part of it that a cursor must meet (P-8), written with $1 to $`scope`, and `tombstones` the scope
+    of deleted cursors in terms of the same. `key` is the total order (P-3), the last column unique.
     """
 
     table: str
     within: str
     members: str
     arguments: int
+    scope: int
     key: tuple[str, ...]
     tombstones: str
 
@@ -72,7 +73,9 @@ def select(collection: Collection, ascending: bool, after: bool, before: bool) -
         if given:
             argument += 1
             sign = ">" if greater else "<"
-            conditions.append(f"({key}) {sign} ({_position(collection, argument)})")
+            # A column at a time: from a row of values PostgreSQL walks an index, from a subquery's row it does not.
+            position = ", ".join(f"({_position(collection, argument, column)})" for column in collection.key)
+            conditions.append(f"({key}) {sign} ({position})")
     # With `before` alone the page ends at the cursor, so the walk starts there, against the requested order (P-6).
     walk_up = ascending if after or not before else not ascending
     order = ", ".join(f"{column} {'ASC' if walk_up else 'DESC'}" for column in collection.key)
@@ -82,20 +85,17 @@ def select(collection: Collection, ascending: bool, after: bool, before: bool) -
     )
 
 
-def _position(collection: Collection, argument: int) -> str:
-    """Where the cursor stands, or stood before it was deleted (P-8)."""
-    key = ", ".join(collection.key)
+def _position(collection: Collection, argument: int, column: str) -> str:
+    """Where the cursor stands, or stood before it was deleted (P-8), in one column of the key."""
     return (
-        f"SELECT {key} FROM ("  # noqa: S608 - our own words only
-        f"SELECT {key} FROM {collection.table} WHERE {collection.members} AND id = ${argument} "
-        f"UNION ALL SELECT {key} FROM tombstones WHERE scope = {collection.tombstones} AND id = ${argument}"
+        f"SELECT {column} FROM ("  # noqa: S608 - our own words only
+        f"SELECT {column} FROM {collection.table} WHERE {collection.members} AND id = ${argument} "
+        f"UNION ALL SELECT {column} FROM tombstones WHERE scope = {collection.tombstones} AND id = ${argument}"
         ") AS position LIMIT 1"
     )
 
 
 async def _require_cursor(database: Database, collection: Collection, args: Sequence[Value], id: str) -> None:
-    # Every argument is named, in ascending order, whatever the position itself needs of them.
-    named = " AND ".join(f"${n} IS NOT NULL" for n in range(1, collection.arguments + 1))
-    found = f"SELECT 1 WHERE {named} AND EXISTS ({_position(collection, collection.arguments + 1)})"
-    if await database.fetch_one(Statement(found, (*args, id))) is None:
+    position = _position(collection, collection.scope + 1, collection.key[-1])
+    if await database.fetch_one(Statement(position, (*args[: collection.scope], id))) is None:
         raise UnknownCursor(id)

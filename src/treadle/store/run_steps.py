@@ -20,6 +20,7 @@ COLLECTION = pages.Collection(
     ),
     members="thread_id = $1 AND run_id = $2",
     arguments=4,
+    scope=2,
     # `created_at` never decreases within a run (S-16), so `seq` alone is the order of P-3.
     key=("seq",),
     tombstones="$1 || '/' || $2",

@@ -7,27 +7,32 @@ import msgspec
 from treadle.contract.errors import NotFound
 from treadle.contract.pages import PageQuery
 from treadle.contract.runs import Run
-from treadle.store import pages, threads
+from treadle.store import pages, threads, workers
 from treadle.store.batch import Batch, Statement
 from treadle.store.database import Database, Row
 
 ACTIVE = "('queued', 'in_progress', 'requires_action', 'cancelling')"
+WORK = "('queued', 'in_progress', 'cancelling')"  # there is something to do for a worker
 
 _COLLECTION = pages.Collection(
     table="runs",
     within="thread_id = $1 AND project_id = $2",
     members="thread_id = $1",
     arguments=2,
+    scope=1,
     key=("created_at", "seq"),
     tombstones="$1",
 )
-_COLUMNS = "doc, project_id, version, fence, lease_owner, takeovers, turn, due_at, needs, include"
+_COLUMNS = "doc, project_id, version, fence, lease_owner, takeovers, turn, due_at, needs, include, reader"
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Run).decode
 
 
 class RunRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A run as its row has it. `due_at` is in Unix seconds, null once the run is over; `turn` counts from 0."""
+    """A run as its row has it. `due_at` is in Unix seconds, null once the run is over; `turn` counts from 0.
+
+    `reader` says who wants the events of a run that another process executes (see `engine.relay`).
+    """
 
     run: Run
     project_id: str
@@ -39,6 +44,7 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True):
     due_at: int | None
     needs: tuple[str, ...] = ()
     include: tuple[str, ...] = ()
+    reader: str | None = None
 
     @property
     def scope(self) -> tuple[str, str]:
@@ -99,13 +105,21 @@ async def due(database: Database, *, now: int, limit: int) -> list[RunRow]:
     return [_row(row) for row in rows]
 
 
-async def unheld(database: Database, *, limit: int) -> list[RunRow]:
-    """Runs with work to do and no worker, oldest first: queued, left behind by a crash, or still to be cancelled."""
-    rows = await database.fetch_all(
+async def claim(database: Database, worker_id: str, *, limit: int) -> list[RunRow]:
+    """Claim runs that have work to do and no worker, the oldest first: queued ones, those left behind by a worker
+    whose lease is over, and those still to be cancelled. Other workers may claim others at the same time.
+
+    The fence goes up, and for a run whose turn had begun the count of takeovers (R-9). The status stays.
+    """
+    rows = await database.fetch_written(
         Statement(
-            f"SELECT {_COLUMNS} FROM runs WHERE status IN ('queued', 'in_progress', 'cancelling') "  # noqa: S608
-            "AND lease_owner IS NULL ORDER BY seq LIMIT $1",
-            (limit,),
+            "WITH free AS MATERIALIZED ("  # noqa: S608 - our own words only
+            f"SELECT thread_id, id FROM runs WHERE status IN {WORK} "
+            f"AND (lease_owner IS NULL OR NOT {workers.LEASE_RUNS}) ORDER BY seq LIMIT $1 FOR UPDATE SKIP LOCKED) "
+            "UPDATE runs SET lease_owner = $2, fence = fence + 1, version = version + 1, "
+            "takeovers = takeovers + CASE WHEN status = 'queued' THEN 0 ELSE 1 END "
+            f"WHERE (thread_id, id) IN (SELECT thread_id, id FROM free) RETURNING {_COLUMNS}",
+            (limit, worker_id),
         )
     )
     return [_row(row) for row in rows]
@@ -115,19 +129,17 @@ async def held_by(database: Database, worker_id: str) -> list[tuple[str, str]]:
     """(thread id, run id) of the unfinished runs whose lease the worker has."""
     rows = await database.fetch_all(
         Statement(
-            "SELECT thread_id, id FROM runs WHERE status IN ('queued', 'in_progress', 'cancelling') "
-            "AND lease_owner = $1 ORDER BY seq",
+            f"SELECT thread_id, id FROM runs WHERE status IN {WORK} AND lease_owner = $1 ORDER BY seq",  # noqa: S608
             (worker_id,),
         )
     )
     return [(thread_id, run_id) for thread_id, run_id in rows]
 
 
-def void_leases() -> Statement:
-    """Take every lease away. Only for the holder of the data folder's lock: it knows that all holders are gone."""
+def release_all() -> Statement:
+    """Take every run from its worker. Only for the holder of the data folder's lock: all workers before it are gone."""
     return Statement(
-        "UPDATE runs SET lease_owner = NULL WHERE lease_owner IS NOT NULL AND status IN "
-        "('queued', 'in_progress', 'cancelling')",
+        f"UPDATE runs SET lease_owner = NULL WHERE lease_owner IS NOT NULL AND status IN {WORK}",  # noqa: S608
         (),
     )
 
@@ -144,7 +156,8 @@ def insert(row: RunRow) -> Statement:
     run = row.run
     return Statement(
         "INSERT INTO runs (thread_id, id, project_id, created_at, status, version, fence, lease_owner, takeovers, "
-        "turn, due_at, needs, include, doc) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+        "turn, due_at, needs, include, reader, doc) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
         (
             run.thread_id,
             run.id,
@@ -159,6 +172,7 @@ def insert(row: RunRow) -> Statement:
             row.due_at,
             ",".join(row.needs),
             ",".join(row.include),
+            row.reader,
             _encode(run),
         ),
     )
@@ -168,7 +182,8 @@ def update(row: RunRow, *, before: RunRow) -> Statement:
     """Write `row` over `before`: changes nothing unless version, fence and status are still those of `before`."""
     return Statement(
         "UPDATE runs SET status = $1, version = $2, fence = $3, lease_owner = $4, takeovers = $5, turn = $6, "
-        "due_at = $7, doc = $8 WHERE thread_id = $9 AND id = $10 AND version = $11 AND fence = $12 AND status = $13",
+        "due_at = $7, reader = $8, doc = $9 "
+        "WHERE thread_id = $10 AND id = $11 AND version = $12 AND fence = $13 AND status = $14",
         (
             row.run.status,
             row.version,
@@ -177,6 +192,7 @@ def update(row: RunRow, *, before: RunRow) -> Statement:
             row.takeovers,
             row.turn,
             row.due_at,
+            row.reader,
             _encode(row.run),
             *row.scope,
             before.version,
@@ -197,7 +213,7 @@ def require_fence(batch: Batch, row: RunRow, error: Callable[[], Exception]) -> 
 
 
 def _row(row: Row) -> RunRow:
-    doc, project_id, version, fence, lease_owner, takeovers, turn, due_at, needs, include = row
+    doc, project_id, version, fence, lease_owner, takeovers, turn, due_at, needs, include, reader = row
     return RunRow(
         run=_decode(doc),
         project_id=project_id,
@@ -209,4 +225,5 @@ def _row(row: Row) -> RunRow:
         due_at=due_at,
         needs=tuple(needs.split(",")) if needs else (),
         include=tuple(include.split(",")) if include else (),
+        reader=reader,
     )

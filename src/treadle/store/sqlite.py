@@ -3,12 +3,13 @@
 import asyncio
 import re
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from functools import lru_cache
 from pathlib import Path
 from queue import Empty, PriorityQueue
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import apsw
 from filelock import FileLock, Timeout
@@ -16,6 +17,7 @@ from filelock import FileLock, Timeout
 from treadle.store import migrations
 from treadle.store.batch import Batch, Entry, Kind, MissedRows, Statement
 from treadle.store.database import CommitObserver, DatabaseUnavailable, DataFolderInUse, Row
+from treadle.store.signals import NoSignals
 
 FILE_NAME = "treadle.db"
 # One fsync serves all of them; more would only make the first of them wait.
@@ -31,6 +33,8 @@ PRAGMAS = (
     # Nothing answered may be lost, also when the power fails (DESIGN: what must always be true).
     "PRAGMA synchronous = FULL",
     "PRAGMA foreign_keys = OFF",
+    # Nothing is written beside the database: a root file system may be read-only.
+    "PRAGMA temp_store = MEMORY",
     "PRAGMA cache_size = -16000",
     "PRAGMA mmap_size = 4294967296",
     "PRAGMA wal_autocheckpoint = 2000",
@@ -64,17 +68,31 @@ class Waiting(NamedTuple):
         return self.order < other[0]  # type: ignore[operator]  # always another Waiting
 
 
+class Fetching(Batch):
+    """A batch of one statement whose rows are wanted."""
+
+    __slots__ = ("rows", "statement")
+
+    def __init__(self, statement: Statement) -> None:
+        super().__init__()
+        self.statement = statement
+        self.rows: list[Row] = []
+
+
 class SqliteDatabase:
     """See `store.database.Database`."""
+
+    shared: Final = False
 
     def __init__(self, data_dir: Path, *, exclusive: bool, observe_commit: CommitObserver | None) -> None:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.path = data_dir / FILE_NAME
+        self.signals = NoSignals()
         self._lock = lock_folder(data_dir) if exclusive else None
         self._observe: CommitObserver = observe_commit or (lambda phase: None)
         self._loop = asyncio.get_running_loop()
         # One process at a time: SQLite cannot make a new database for two at once, nor may two migrate it.
-        with FileLock(data_dir / "opening.lock", mode=0o600), _trouble_told(f"{self.path} cannot be opened"):
+        with FileLock(data_dir / "opening.lock", mode=0o600), trouble_told(f"{self.path} cannot be opened"):
             # The owner's only, and so is what SQLite puts beside it: the folder may be one that others can enter.
             self.path.touch(mode=0o600)
             self._writer = connect(self.path)
@@ -98,6 +116,11 @@ class SqliteDatabase:
         except TROUBLE as error:
             raise DatabaseUnavailable(f"The database could not be read: {error}") from error
         return row
+
+    async def fetch_written(self, statement: Statement) -> list[Row]:
+        batch = Fetching(statement)
+        await self.commit(batch)
+        return batch.rows
 
     async def commit(self, batch: Batch) -> None:
         if self._closed:
@@ -155,6 +178,8 @@ class SqliteDatabase:
     def _run_in_savepoint(self, batch: Batch) -> Exception | None:
         self._writer.execute("SAVEPOINT batch")
         try:
+            if isinstance(batch, Fetching):
+                batch.rows = self._writer.execute(local(batch.statement.sql), batch.statement.args).fetchall()
             error = self._run(batch.entries)
         except TROUBLE:
             raise
@@ -208,6 +233,7 @@ def connect(path: Path) -> apsw.Connection:
     connection.set_busy_timeout(BUSY_TIMEOUT_MILLISECONDS)
     # One plan per statement. Otherwise SQLite looks at the value of a LIMIT for its plan, and so plans anew each time.
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
+    connection.create_scalar_function("treadle_now", lambda *_: time.time(), 0)
     for pragma in PRAGMAS:
         connection.execute(pragma).fetchall()
     return connection
@@ -221,7 +247,7 @@ def back_up(source: Path, target: Path) -> int:
     """
     target.touch(mode=0o600, exist_ok=False)
     try:
-        with _trouble_told(f"{source} cannot be copied"), closing(connect(source)) as connection:
+        with trouble_told(f"{source} cannot be copied"), closing(connect(source)) as connection:
             connection.execute("VACUUM INTO $1", (str(target),))
     except BaseException:
         target.unlink()
@@ -230,7 +256,7 @@ def back_up(source: Path, target: Path) -> int:
 
 
 @contextmanager
-def _trouble_told(what: str) -> Iterator[None]:
+def trouble_told(what: str) -> Iterator[None]:
     """Trouble as DatabaseUnavailable, for what is not done often."""
     try:
         yield
@@ -244,7 +270,7 @@ def local(sql: str) -> str:
     numbers = list(dict.fromkeys(int(number) for number in re.findall(r"\$(\d+)", sql)))
     if numbers != list(range(1, len(numbers) + 1)):
         raise ValueError(f"Arguments must first appear as $1, $2, ...: {sql}")
-    return sql.replace(" FOR UPDATE", "")
+    return sql.replace(" FOR UPDATE SKIP LOCKED", "").replace(" FOR UPDATE", "")
 
 
 def lock_folder(data_dir: Path) -> FileLock:

@@ -95,7 +95,7 @@ async def remove_remains(database: Database) -> bool:
         )
     # The scopes of a thread are its id and, for its runs, "<thread id>/<run id>"; "0" is the character after "/".
     batch.write(
-        Statement("DELETE FROM tombstones WHERE scope = $1 OR (scope > $1 || '/' AND scope < $1 || '0')", (thread_id,)),
+        Statement("DELETE FROM tombstones WHERE scope >= $1 AND scope < $1 || '0'", (thread_id,)),
         rows=None,
     )
     gone = " AND ".join(f"NOT EXISTS (SELECT 1 FROM {table} WHERE thread_id = $1)" for table in _REMAINS)  # noqa: S608

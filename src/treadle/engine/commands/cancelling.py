@@ -1,14 +1,18 @@
 """Cancelling a run, from every status that can be left. Contract: docs/behaviour.md, section 5.4."""
 
+import structlog
+
 from treadle import store
 from treadle.contract.errors import InvalidRequest
 from treadle.contract.runs import Run
 from treadle.contract.runs import RunStatus as S
-from treadle.engine import endings, expiry, lifecycle
+from treadle.engine import endings, expiry, holders, lifecycle
 from treadle.engine.engine import Engine
 from treadle.engine.hold import Hold
 from treadle.store import Batch
 from treadle.store.runs import RunRow
+
+log = structlog.get_logger(__name__)
 
 
 async def cancel(engine: Engine, project_id: str, thread_id: str, run_id: str) -> Run:
@@ -22,7 +26,7 @@ async def cancel(engine: Engine, project_id: str, thread_id: str, run_id: str) -
     except lifecycle.LeaseLost:
         return await cancel(engine, project_id, thread_id, run_id)
     answer = hold.row.run
-    engine.worker.finish_later(_finish_cancel(engine, hold))
+    engine.worker.finish_later(_finish_later(engine, hold))
     return answer
 
 
@@ -36,7 +40,7 @@ async def cancel_now(engine: Engine, row: RunRow) -> None:
         if fresh is None or fresh.run.status is not S.CANCELLING:
             return
         hold = engine.hold(fresh)
-    await _finish_cancel(engine, hold)
+    await finish(engine, hold)
 
 
 async def _begin_cancel(engine: Engine, row: RunRow) -> Hold:
@@ -52,8 +56,18 @@ async def _begin_cancel(engine: Engine, row: RunRow) -> Hold:
     return hold
 
 
-async def _finish_cancel(engine: Engine, hold: Hold) -> None:
+async def _finish_later(engine: Engine, hold: Hold) -> None:
+    try:
+        await finish(engine, hold)
+    except store.DatabaseUnavailable as error:
+        # A worker takes it up: it looks for runs that are still to be cancelled.
+        log.warning("database unavailable", run_id=hold.row.run.id, error=str(error))
+
+
+async def finish(engine: Engine, hold: Hold) -> None:
     """R-51: stop whoever works on the run, then close what it left open."""
+    if await holders.ends_elsewhere(engine, hold.row):
+        return
     await engine.worker.stop(hold.row.run.id)
     fresh = await store.runs.find(engine.database, *hold.row.scope)
     if fresh is None or fresh.run.status is not S.CANCELLING:

@@ -1,5 +1,7 @@
 """Runs: create, submit tool outputs, modify. Contract: docs/behaviour.md, section 5."""
 
+import secrets
+from collections.abc import Collection
 from typing import NamedTuple, TypeVar
 
 from msgspec import UNSET
@@ -22,10 +24,11 @@ from treadle.contract.runs import (
 from treadle.contract.runs import RunStatus as S
 from treadle.contract.threads import CreateThreadRequest
 from treadle.contract.tools import FunctionTool, NamedToolChoice, Tool, ToolResources, normalised
-from treadle.engine import expiry, lifecycle
+from treadle.engine import expiry, following, lifecycle, relay
 from treadle.engine.commands import messages, references, threads
 from treadle.engine.engine import Engine
-from treadle.engine.feed import Reader
+from treadle.engine.feed import Stream
+from treadle.engine.hold import Hold
 from treadle.engine.tools import built_in_kinds
 from treadle.store import Batch
 from treadle.store.run_steps import StepRow
@@ -38,7 +41,7 @@ class Started(NamedTuple):
     """A run as its request answers it (R-2: queued), and the reader of its leg when the client streams."""
 
     run: Run
-    reader: Reader | None
+    reader: Stream | None
 
 
 async def create(
@@ -116,25 +119,27 @@ async def submit_tool_outputs(
     outputs = {str(output.tool_call_id): output.output or "" for output in request.tool_outputs}
 
     hold = engine.hold(row)
-    reader = hold.feed.read(with_ids=with_ids) if request.stream else None
+    start = hold.feed.position
+    session = _session(engine, request.stream)
     answer: list[Run] = []
 
     def build(batch: Batch, row: RunRow) -> RunRow:
         batch.write(store.run_steps.update(step), else_raise=lifecycle.RunMoved)
         batch.then(hold.feed.publish, STEP_EVENTS[step.step.status], step.step)
-        queued = lifecycle.move(batch, row, S.QUEUED, hold.feed, now=engine.now(), turn=row.turn + 1, takeovers=0)
+        changes = {"turn": row.turn + 1, "takeovers": 0, "reader": _reader(engine, session)}
+        queued = lifecycle.move(batch, row, S.QUEUED, hold.feed, now=engine.now(), **changes)
         answer[:] = [queued.run]
         return engine.worker.claim(batch, queued, hold.feed)
 
     try:
-        step = await _answered_step(engine, row, outputs)
+        step, closed = await _answered_step(engine, row, outputs)
         await hold.write(build)
     except (lifecycle.LeaseLost, lifecycle.IllegalMove):
         # Of two submits, or a submit and a cancel, one wins; the loser hears the new status (R-44, RL-4).
         fresh = await store.runs.get(engine.database, project_id, thread_id, run_id)
         raise InvalidRequest.no_outputs_expected(fresh.run.status) from None
     engine.worker.start(hold)
-    return Started(answer[0], reader)
+    return Started(answer[0], _begun(engine, hold, start, request.stream, with_ids, session, closed))
 
 
 async def modify(engine: Engine, project_id: str, thread_id: str, run_id: str, request: ModifyRunRequest) -> Run:
@@ -165,15 +170,21 @@ async def _start(
     thread: object | None = None,
 ) -> Started:
     """Commit a new run with what is in `batch` already, and hand it to the worker when that claimed it."""
+    session = _session(engine, stream)
     row = RunRow(
-        run=run, project_id=project_id, due_at=run.expires_at, needs=built_in_kinds(run.tools), include=include
+        run=run,
+        project_id=project_id,
+        due_at=run.expires_at,
+        needs=built_in_kinds(run.tools),
+        include=include,
+        reader=_reader(engine, session),
     )
     hold = engine.hold(row)
-    reader = hold.feed.read(with_ids=with_ids) if stream else None
+    start = hold.feed.position
     if thread is not None:
         batch.then(hold.feed.publish, EventName.THREAD_CREATED, thread)
     queued = lifecycle.begin(batch, row, hold.feed)
-    hold.row = engine.worker.claim(batch, queued, hold.feed)
+    hold.now_at(engine.worker.claim(batch, queued, hold.feed))
     # As soon as it is durable: the model is asked before this request goes on to be answered.
     batch.then(engine.worker.start, hold)
     try:
@@ -181,7 +192,36 @@ async def _start(
     except Exception:
         engine.feeds.discard(run.id)
         raise
-    return Started(run, reader)
+    return Started(run, _begun(engine, hold, start, stream, with_ids, session))
+
+
+def _session(engine: Engine, stream: bool | None) -> str | None:
+    """For a client that streams what this process will not execute."""
+    is_read_here = stream and engine.database.shared and not engine.worker.has_room
+    return secrets.token_hex(8) if is_read_here else None
+
+
+def _reader(engine: Engine, session: str | None) -> str | None:
+    return None if session is None else relay.address(engine.process_id, session)
+
+
+def _begun(
+    engine: Engine,
+    hold: Hold,
+    start: int,
+    stream: bool | None,
+    with_ids: bool,
+    session: str | None,
+    closed: Collection[str] = (),
+) -> Stream | None:
+    """The stream of a leg that has begun, if the client wants it. A run that nobody claimed is offered to others."""
+    reader = None
+    if stream:
+        reader = following.of_leg(engine, hold, start, with_ids=with_ids, session=session, closed=closed)
+    if engine.database.shared and hold.row.lease_owner is None:
+        engine.feeds.discard(hold.row.run.id)
+        engine.peers.offer_work()
+    return reader
 
 
 def _run(
@@ -240,8 +280,8 @@ def _require_choice(choice: object, tools: list[Tool]) -> None:
         raise InvalidRequest.invalid_value("tool_choice", f"{missing} is not among the tools of this run.")
 
 
-async def _answered_step(engine: Engine, row: RunRow, outputs: dict[str, str]) -> StepRow:
-    """The step that waits, completed with its outputs and the usage of its turn (S-5, S-9).
+async def _answered_step(engine: Engine, row: RunRow, outputs: dict[str, str]) -> tuple[StepRow, set[str]]:
+    """The step that waits, completed with its outputs and the usage of its turn (S-5, S-9); and the ids of all steps.
 
     Raises LeaseLost when it no longer waits: another request moved the run since `row` was read.
     """
@@ -267,4 +307,4 @@ async def _answered_step(engine: Engine, row: RunRow, outputs: dict[str, str]) -
         step_details=ToolCallsDetails(tool_calls=calls),
         usage=used,
     )
-    return StepRow(step, waiting.seq, waiting.turn)
+    return StepRow(step, waiting.seq, waiting.turn), {step.step.id for step in steps}

@@ -1,0 +1,349 @@
+"""Following a run on a database that processes share: its events come from whoever executes it, now here, now there.
+
+A follower looks at the run's row. It reads the feed when the run is executed here, begins a session with the process
+that executes it elsewhere (see `relay`), waits while nobody does, and tells from the rows what it missed when a worker
+was lost with its events. The stream it makes is the same in all cases.
+"""
+
+import asyncio
+import re
+import secrets
+from collections import deque
+from collections.abc import AsyncIterator, Collection, Sequence
+from typing import Final, Protocol
+
+from treadle import store
+from treadle.contract.events import RUN_EVENTS
+from treadle.engine import lifecycle, relay, snapshot
+from treadle.engine.feed import FAREWELLS, KEEP_ALIVE, Ending, Events, Feed, Reader, Stream, Text, event, joined
+from treadle.engine.hold import Hold
+from treadle.engine.parts import Parts
+from treadle.engine.peers import ATTACH, DETACH
+from treadle.engine.relay import Frame, FrameKind, Mode
+from treadle.store.runs import RunRow
+
+# How often a run is looked at that nobody executes, and one that is executed elsewhere.
+UNHELD_SECONDS: Final = 0.25
+HELD_SECONDS: Final = 1.0
+# A session says something every second; after so many seconds without, another is begun.
+LOST_SECONDS: Final = 3.0
+# How many frames a slow client may leave unread: 30 MB. What comes then is asked for again.
+MAX_WAITING_FRAMES: Final = 4096
+
+_ID: Final = re.compile(rb"^id: (\d+)\n", re.MULTILINE)
+_CLOSED: Final = re.compile(
+    rb"^event: thread\.(?:run\.step|message)\.(?:completed|incomplete|failed|cancelled|expired)"
+    rb'\ndata: \{"id":"([^"]+)"',
+    re.MULTILINE,
+)
+
+
+def of_leg(
+    parts: Parts, hold: Hold, start: int, *, with_ids: bool, session: str | None, closed: Collection[str] = ()
+) -> Stream:
+    """The stream of a leg that a request began: its first events stand in the feed of `hold` from `start` on.
+
+    `session` is the one that the run's row names, when the run is executed elsewhere.
+    """
+    feed = hold.feed
+    if not parts.database.shared:
+        return Reader(feed, start, with_ids=with_ids)
+    begun = feed.first_id + start
+    if session is None:
+        return Follower(parts, hold.row.scope, mode=Mode.ON, event_id=begun - 1, with_ids=with_ids, closed=closed)
+    events, _ = feed.take(start)
+    return Follower(
+        parts,
+        hold.row.scope,
+        mode=Mode.ON,
+        event_id=begun + len(events) - 1,
+        first=[joined(Events(begun, events), with_ids=with_ids)],
+        with_ids=with_ids,
+        session=session,
+        closed=closed,
+    )
+
+
+class Source(Protocol):
+    """Where events come from for now."""
+
+    @property
+    def is_at_end(self) -> bool:
+        """The last event of the leg was given."""
+
+    async def more(self) -> Events | Text | Ending:
+        """What comes next; nothing after a silence; MOVED when the run is to be looked at again."""
+
+    def close(self) -> None:
+        """The client has gone."""
+
+
+class Session:
+    """Events from another process, in frames. `fence` is that of the worker they come from, -1 before the first."""
+
+    def __init__(self, id: str) -> None:
+        self.id = id
+        self.fence = -1
+        self.patience = HELD_SECONDS
+        self.has_lost_a_worker = self.is_broken = self.is_at_end = False
+        self._frames: deque[Frame] = deque()
+        self._next_number = 0
+        self._text = b""
+        self._is_closed = False
+        self._heard_at = _time()
+        self._awake = asyncio.Event()
+
+    @property
+    def is_lost(self) -> bool:
+        return self.is_broken or _time() - self._heard_at > LOST_SECONDS
+
+    def take(self, frame: Frame) -> None:
+        self._heard_at = _time()
+        if len(self._frames) < MAX_WAITING_FRAMES:
+            self._frames.append(frame)
+        self._awake.set()
+
+    def close(self) -> None:
+        self._is_closed = True
+        self._awake.set()
+
+    async def more(self) -> Text | Ending:
+        """See `Source.more`."""
+        while not self._is_closed:
+            if self.is_at_end:
+                return Ending.LEG
+            if self._frames:
+                kind = self._add(self._frames.popleft())
+                text = self._whole_events()
+                self.is_at_end = kind is FrameKind.END
+                self.is_broken = self.is_broken or kind is FrameKind.MOVED
+                if text:
+                    return text
+                continue
+            if self.is_broken:
+                return Ending.MOVED
+            self._awake.clear()
+            try:
+                async with asyncio.timeout(self.patience):
+                    await self._awake.wait()
+            except TimeoutError:
+                return Ending.MOVED
+        return Ending.CLOSED
+
+    def _add(self, frame: Frame) -> FrameKind:
+        if frame.fence < self.fence:  # of a worker that does not know yet that it lost the run
+            return FrameKind.MORE
+        if frame.fence > self.fence:
+            self.has_lost_a_worker = self.has_lost_a_worker or self.fence >= 0
+            self.fence, self._next_number, self._text = frame.fence, 0, b""
+        if frame.number != self._next_number:
+            self.is_broken = True
+            return FrameKind.MORE
+        self._next_number += 1
+        self._text += frame.text.encode()
+        return frame.kind
+
+    def _whole_events(self) -> bytes:
+        end = self._text.rfind(b"\n\n") + 2
+        if end < 2:
+            return b""
+        text, self._text = self._text[:end], self._text[end:]
+        return text
+
+
+class _Nobody:
+    """Nobody executes the run, or nobody could be reached."""
+
+    is_at_end = False
+
+    def __init__(self) -> None:
+        self._closed = asyncio.Event()
+
+    def close(self) -> None:
+        self._closed.set()
+
+    async def more(self) -> Ending:
+        try:
+            async with asyncio.timeout(UNHELD_SECONDS):
+                await self._closed.wait()
+        except TimeoutError:
+            return Ending.MOVED
+        return Ending.CLOSED
+
+
+class _Rest:
+    """What the rows say of a leg that is over."""
+
+    is_at_end = True
+
+    def __init__(self, text: Text) -> None:
+        self._text = text
+
+    def close(self) -> None:
+        pass
+
+    async def more(self) -> Text | Ending:
+        text, self._text = self._text, b""
+        return text or Ending.LEG
+
+
+class Follower:
+    """A `Stream` of one leg, wherever the run is executed.
+
+    It begins with the events in `first`, then goes on as `mode` says after the event `event_id`. `session` is the one
+    that the run's row names, if it does. `closed` are the ids of the run's steps and messages that were over before.
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        scope: tuple[str, str],
+        *,
+        mode: Mode,
+        event_id: int = 0,
+        first: Sequence[bytes] = (),
+        with_ids: bool,
+        session: str | None = None,
+        closed: Collection[str] = (),
+    ) -> None:
+        self._parts, self._scope = parts, scope
+        self._mode, self._last_id, self._first, self._with_ids = mode, event_id, first, with_ids
+        self._seen = set(closed)
+        self._source: Source = _Nobody()
+        self._session: Session | None = None
+        self._asked: tuple[str, int] | None = None  # (process, fence) that the session was begun with
+        self._may_have_missed = self._has_waited_for_end = self._is_closed = False
+        if session is not None:
+            self._read(Session(session))
+
+    def close(self) -> None:
+        """See `Stream.close`."""
+        self._is_closed = True
+        self._source.close()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        if self._first:
+            yield b"".join(self._first)
+        spoke_at = _time()
+        more: Events | Text | Ending = Ending.MOVED
+        try:
+            while more is Ending.MOVED and not self._is_closed:
+                self._source = await self._look()
+                if self._is_closed:
+                    return
+                while not isinstance(more := await self._source.more(), Ending):
+                    yield await self._shown(more)
+                    spoke_at = _time()
+                if more is Ending.MOVED and _time() - spoke_at >= self._parts.limits.keep_alive_seconds:
+                    spoke_at = _time()
+                    yield KEEP_ALIVE
+        finally:
+            self._end_session()
+        if isinstance(more, Ending) and (told := FAREWELLS.get(more)) is not None:
+            yield told
+
+    # Where to read.
+
+    async def _look(self) -> Source:
+        """The next source. What cannot be had now is tried again after a moment."""
+        was_broken = isinstance(self._source, Session) and self._source.is_broken
+        self._may_have_missed |= isinstance(self._source, Reader)
+        if was_broken:
+            return _Nobody()
+        try:
+            row = await store.runs.find(self._parts.database, *self._scope)
+            return _Rest(b"") if row is None else await self._source_of(row)
+        except store.DatabaseUnavailable:
+            return _Nobody()
+
+    async def _source_of(self, row: RunRow) -> Source:
+        feed = self._parts.feeds.find(row.run.id)
+        is_over = row.run.status in lifecycle.ENDS_LEG
+        if feed is not None and (row.lease_owner == self._parts.process_id or (is_over and feed.fence == row.fence)):
+            return await self._reader(row, feed)
+        if is_over:
+            # The frames that say so may be on their way.
+            if self._session is None or self._has_waited_for_end:
+                return await self._rest(row)
+            self._has_waited_for_end = True
+            return self._session
+        if row.lease_owner is None or row.lease_owner == self._parts.process_id:
+            if self._session is None:
+                return _Nobody()
+            self._session.patience = UNHELD_SECONDS
+            return self._session
+        return self._session_with(row, row.lease_owner)
+
+    async def _reader(self, row: RunRow, feed: Feed) -> Reader:
+        reader = relay.reader_for(feed, self._mode, self._last_id)
+        if reader is None:
+            reader = await snapshot.read_from(self._parts.database, row, feed)
+        return reader
+
+    def _session_with(self, row: RunRow, holder: str) -> Session:
+        """The session we have, or another when it fell silent, or when another worker has the run."""
+        session = self._session
+        is_named = session is not None and row.reader == relay.address(self._parts.process_id, session.id)
+        if session is None or session.is_lost or not (is_named or self._asked == (holder, row.fence)):
+            self._end_session()
+            session = self._read(Session(secrets.token_hex(8)))
+            self._asked = (holder, row.fence)
+            me = self._parts.process_id
+            self._parts.peers.tell(holder, ATTACH, session.id, me, *self._scope, self._mode, self._last_id)
+        session.patience = HELD_SECONDS
+        return session
+
+    def _read(self, session: Session) -> Session:
+        self._parts.relay.reading[session.id] = session.take
+        self._session = session
+        return session
+
+    def _end_session(self) -> None:
+        if self._session is None:
+            return
+        self._may_have_missed = True
+        self._parts.relay.reading.pop(self._session.id, None)
+        if self._asked is not None:
+            self._parts.peers.tell(self._asked[0], DETACH, self._session.id)
+        self._session = None
+
+    async def _rest(self, row: RunRow) -> _Rest:
+        last = event(RUN_EVENTS[row.run.status], row.run)
+        missed = await snapshot.closed_beyond(self._parts.database, row, self._seen)
+        return _Rest(b"%bid: %d\n%b" % (b"".join(missed), Feed(row.fence + 1).last_id, last))
+
+    # What to tell.
+
+    async def _shown(self, more: Events | Text) -> bytes:
+        """What the client gets of it: with ids or without, and before the end what was lost with a worker."""
+        if isinstance(more, Text):
+            ids = _ID.findall(more)
+            self._last_id = int(ids[-1]) if ids else self._last_id
+            piece = more if self._with_ids else _ID.sub(b"", more)
+        elif more.events:
+            self._last_id = more.first_id + len(more.events) - 1
+            piece = joined(more, with_ids=self._with_ids)
+        else:
+            return KEEP_ALIVE
+        self._mode = Mode.ON
+        self._seen.update(id.decode() for id in _CLOSED.findall(piece))
+        has_missed = self._may_have_missed or self._has_lost_a_worker()
+        if has_missed and self._source.is_at_end and not isinstance(self._source, _Rest):
+            return await self._completed(piece)
+        return piece
+
+    def _has_lost_a_worker(self) -> bool:
+        return self._session is not None and self._session.has_lost_a_worker
+
+    async def _completed(self, piece: bytes) -> bytes:
+        """The last piece, in which what is over in the rows, and was never told, comes before the last event."""
+        row = await store.runs.find(self._parts.database, *self._scope)
+        if row is None:
+            return piece
+        missed = await snapshot.closed_beyond(self._parts.database, row, self._seen)
+        last_at = piece.rfind(b"\n\n", 0, -2) + 2 if b"\n\n" in piece[:-2] else 0
+        return b"".join([piece[:last_at], *missed, piece[last_at:]])
+
+
+def _time() -> float:
+    return asyncio.get_running_loop().time()

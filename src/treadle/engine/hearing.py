@@ -1,0 +1,71 @@
+"""What other processes on the same database tell us, and what we do then."""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+import structlog
+
+from treadle import store
+from treadle.contract.events import EventName
+from treadle.contract.runs import RunStatus as S
+from treadle.engine import expiry, peers, relay, snapshot
+from treadle.engine.commands import cancelling
+from treadle.engine.engine import Engine
+from treadle.engine.peers import Heard
+from treadle.engine.relay import Mode
+
+log = structlog.get_logger(__name__)
+
+Work = Callable[..., Awaitable[None]]
+
+
+async def begin(engine: Engine) -> None:
+    """Listen, from now on."""
+    await engine.peers.listen(
+        {
+            peers.WORK: lambda _arguments, _text: engine.worker.wake(),
+            peers.LOOK: _later(engine, _look),
+            peers.ATTACH: _later(engine, _attach),
+            peers.DETACH: lambda arguments, _text: engine.relay.stop(arguments[0]),
+            peers.EVENTS: engine.relay.hear,
+        },
+        reconnected=engine.worker.wake,
+    )
+
+
+def _later(engine: Engine, work: Work) -> Heard:
+    async def guarded(arguments: Sequence[str]) -> None:
+        try:
+            await work(engine, *arguments)
+        except store.DatabaseUnavailable as error:
+            log.warning("database unavailable", error=str(error))
+        except Exception as error:
+            log.exception("message not obeyed", exc_info=error)
+
+    return lambda arguments, _text: engine.worker.finish_later(guarded(arguments))
+
+
+async def _look(engine: Engine, thread_id: str, run_id: str) -> None:
+    """Somebody changed a run that we execute, or did: cancel it, expire it, or let it go."""
+    row = await store.runs.find(engine.database, thread_id, run_id)
+    if row is None or row.lease_owner != engine.process_id:
+        await engine.worker.stop(run_id)
+        engine.feeds.move(run_id)
+    elif row.run.status is S.CANCELLING:
+        hold = engine.hold(row)
+        hold.feed.publish_run(EventName.RUN_CANCELLING, row.run)
+        await cancelling.finish(engine, hold)
+    else:
+        await expiry.settle(engine, row)
+
+
+async def _attach(engine: Engine, session: str, to: str, thread_id: str, run_id: str, mode: str, event_id: str) -> None:
+    """A reader in another process wants the events of a run that we execute."""
+    row = await store.runs.find(engine.database, thread_id, run_id)
+    feed = engine.feeds.find(run_id)
+    if row is None or feed is None or row.lease_owner not in (None, engine.process_id):
+        engine.relay.refuse(session, to, -1 if row is None else row.fence)
+        return
+    reader = relay.reader_for(feed, Mode(mode), int(event_id))
+    if reader is None:
+        reader = await snapshot.read_from(engine.database, row, feed)
+    engine.relay.serve(session, to, feed.fence, reader)

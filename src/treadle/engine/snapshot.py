@@ -1,0 +1,57 @@
+"""A run as it is now, in events: for readers that come late, and for those who missed something. Rule W-9."""
+
+from collections.abc import Container
+
+from treadle import store
+from treadle.contract.events import RUN_EVENTS
+from treadle.contract.run_steps import MessageCreationDetails, StepStatus
+from treadle.engine import deltas, lifecycle
+from treadle.engine.feed import Feed, Reader, event
+from treadle.store import Database
+from treadle.store.runs import RunRow
+
+
+async def read_from(database: Database, row: RunRow, feed: Feed) -> Reader:
+    """The run's current event, its unfinished step and message with all their content so far, then what comes next."""
+    run_event = feed.run_event or event(RUN_EVENTS[row.run.status], row.run)
+    unfinished = list(feed.live()) if feed.live is not None else await _unfinished(database, row)
+    has_ended = row.run.status in lifecycle.ENDS_LEG if feed.run_event is None else feed.leg_has_ended
+    # The whole snapshot counts as one event: a reader that lost part of it must get it again.
+    *first, last = [run_event, *unfinished]
+    return feed.read(with_ids=True, first=[*first, b"id: %d\n%b" % (feed.last_id, last)], at_end=has_ended)
+
+
+async def closed_ids(database: Database, row: RunRow) -> set[str]:
+    """The ids of the run's steps that are over, and of their messages."""
+    steps = [row.step for row in await store.run_steps.of_run(database, *row.scope)]
+    over = [step for step in steps if step.status is not StepStatus.IN_PROGRESS]
+    details = [step.step_details for step in over]
+    messages = [one.message_creation.message_id for one in details if isinstance(one, MessageCreationDetails)]
+    return {*messages, *(step.id for step in over)}
+
+
+async def closed_beyond(database: Database, row: RunRow, seen: Container[str]) -> list[bytes]:
+    """All the events of steps and messages that are over and not in `seen`."""
+    messages = {own.message.id: own.message for own in await store.messages.of_run(database, *row.scope)}
+    events: list[bytes] = []
+    for step in [row.step for row in await store.run_steps.of_run(database, *row.scope)]:
+        if step.status is StepStatus.IN_PROGRESS or step.id in seen:
+            continue
+        message = None
+        if isinstance(step.step_details, MessageCreationDetails):
+            message = messages.get(step.step_details.message_creation.message_id)
+        is_missing = message is not None and message.id not in seen
+        events += deltas.closed_step(step, deltas.closed_message(message) if message and is_missing else ())
+    return events
+
+
+async def _unfinished(database: Database, row: RunRow) -> list[bytes]:
+    steps = await store.run_steps.of_run(database, *row.scope)
+    messages = {own.message.id: own.message for own in await store.messages.of_run(database, *row.scope)}
+    events: list[bytes] = []
+    for step in (row.step for row in steps if row.step.status is StepStatus.IN_PROGRESS):
+        events += deltas.step_so_far(step)
+        if isinstance(step.step_details, MessageCreationDetails):
+            message = messages.get(step.step_details.message_creation.message_id)
+            events += deltas.message_so_far(message) if message is not None else ()
+    return events
