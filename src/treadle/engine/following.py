@@ -31,6 +31,7 @@ LOST_SECONDS: Final = 3.0
 MAX_WAITING_FRAMES: Final = 4096
 
 _ID: Final = re.compile(rb"^id: (\d+)\n", re.MULTILINE)
+_BEGUN: Final = re.compile(rb'^event: thread\.(?:run\.step|message)\.created\ndata: \{"id":"([^"]+)"', re.MULTILINE)
 _CLOSED: Final = re.compile(
     rb"^event: thread\.(?:run\.step|message)\.(?:completed|incomplete|failed|cancelled|expired)"
     rb'\ndata: \{"id":"([^"]+)"',
@@ -208,7 +209,7 @@ class Follower:
     ) -> None:
         self._parts, self._scope = parts, scope
         self._mode, self._last_id, self._first, self._with_ids = mode, event_id, first, with_ids
-        self._seen = set(closed)
+        self._begun, self._closed = set(closed), set(closed)
         self._source: Source = _Nobody()
         self._session: Session | None = None
         self._asked: tuple[str, int] | None = None  # (process, fence) that the session was begun with
@@ -262,17 +263,22 @@ class Follower:
         if feed is not None and (row.lease_owner == self._parts.process_id or (is_over and feed.fence == row.fence)):
             return await self._reader(row, feed)
         if is_over:
-            # The frames that say so may be on their way.
-            if self._session is None or self._has_waited_for_end:
-                return await self._rest(row)
-            self._has_waited_for_end = True
-            return self._session
+            return await self._source_of_end(row)
         if row.lease_owner is None or row.lease_owner == self._parts.process_id:
             if self._session is None:
                 return _Nobody()
             self._session.patience = UNHELD_SECONDS
             return self._session
         return self._session_with(row, row.lease_owner)
+
+    async def _source_of_end(self, row: RunRow) -> Source:
+        """The process that executed the leg may have its last events: they may even be on their way."""
+        if self._has_waited_for_end:
+            return await self._rest(row)
+        self._has_waited_for_end = True
+        if self._session is None and self._mode is Mode.AFTER and row.executor not in (None, self._parts.process_id):
+            self._ask(str(row.executor), row.fence)
+        return await self._rest(row) if self._session is None else self._session
 
     async def _reader(self, row: RunRow, feed: Feed) -> Reader:
         reader = relay.reader_for(feed, self._mode, self._last_id)
@@ -286,11 +292,16 @@ class Follower:
         is_named = session is not None and row.reader == relay.address(self._parts.process_id, session.id)
         if session is None or session.is_lost or not (is_named or self._asked == (holder, row.fence)):
             self._end_session()
-            session = self._read(Session(secrets.token_hex(8)))
-            self._asked = (holder, row.fence)
-            me = self._parts.process_id
-            self._parts.peers.tell(holder, ATTACH, session.id, me, *self._scope, self._mode, self._last_id)
+            session = self._ask(holder, row.fence)
         session.patience = HELD_SECONDS
+        return session
+
+    def _ask(self, process_id: str, fence: int) -> Session:
+        """Begin a session."""
+        session = self._read(Session(secrets.token_hex(8)))
+        self._asked = (process_id, fence)
+        me = self._parts.process_id
+        self._parts.peers.tell(process_id, ATTACH, session.id, me, *self._scope, self._mode, self._last_id)
         return session
 
     def _read(self, session: Session) -> Session:
@@ -307,9 +318,12 @@ class Follower:
             self._parts.peers.tell(self._asked[0], DETACH, self._session.id)
         self._session = None
 
-    async def _rest(self, row: RunRow) -> _Rest:
+    async def _rest(self, row: RunRow) -> Source:
+        """What the rows say at the end of a leg: to a new reader all that is unfinished, to others what they missed."""
+        if self._mode is not Mode.ON:
+            return await snapshot.read_from(self._parts.database, row, self._parts.feeds.apart(row.fence + 1))
         last = event(RUN_EVENTS[row.run.status], row.run)
-        missed = await snapshot.closed_beyond(self._parts.database, row, self._seen)
+        missed = await snapshot.beyond(self._parts.database, row, self._begun, self._closed)
         return _Rest(b"%bid: %d\n%b" % (b"".join(missed), Feed(row.fence + 1).last_id, last))
 
     # What to tell.
@@ -326,7 +340,8 @@ class Follower:
         else:
             return KEEP_ALIVE
         self._mode = Mode.ON
-        self._seen.update(id.decode() for id in _CLOSED.findall(piece))
+        self._begun.update(id.decode() for id in _BEGUN.findall(piece))
+        self._closed.update(id.decode() for id in _CLOSED.findall(piece))
         has_missed = self._may_have_missed or self._has_lost_a_worker()
         if has_missed and self._source.is_at_end and not isinstance(self._source, _Rest):
             return await self._completed(piece)
@@ -340,7 +355,7 @@ class Follower:
         row = await store.runs.find(self._parts.database, *self._scope)
         if row is None:
             return piece
-        missed = await snapshot.closed_beyond(self._parts.database, row, self._seen)
+        missed = await snapshot.beyond(self._parts.database, row, self._begun, self._closed)
         last_at = piece.rfind(b"\n\n", 0, -2) + 2 if b"\n\n" in piece[:-2] else 0
         return b"".join([piece[:last_at], *missed, piece[last_at:]])
 

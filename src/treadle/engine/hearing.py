@@ -62,7 +62,11 @@ async def _attach(engine: Engine, session: str, to: str, thread_id: str, run_id:
     """A reader in another process wants the events of a run that we execute."""
     row = await store.runs.find(engine.database, thread_id, run_id)
     feed = engine.feeds.find(run_id)
-    if row is None or feed is None or row.lease_owner not in (None, engine.process_id):
+    is_here = row is not None and (
+        row.lease_owner == engine.process_id
+        or (row.lease_owner is None and feed is not None and feed.fence == row.fence)
+    )
+    if row is None or feed is None or not is_here:
         engine.relay.refuse(session, to, -1 if row is None else row.fence)
         return
     reader = relay.reader_for(feed, Mode(mode), int(event_id))

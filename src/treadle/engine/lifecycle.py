@@ -95,8 +95,9 @@ def claim(batch: Batch, row: RunRow, worker_id: str, feed: Feed, *, now: int, is
     For a run that was in progress this is a takeover, not a status move (R-9); it is counted when `is_loss`.
     """
     if row.run.status is S.QUEUED:
-        return move(batch, row, S.IN_PROGRESS, feed, now=now, lease_owner=worker_id)
-    changes = {"fence": row.fence + 1, "lease_owner": worker_id, "takeovers": row.takeovers + is_loss}
+        return move(batch, row, S.IN_PROGRESS, feed, now=now, lease_owner=worker_id, executor=worker_id)
+    changes = {"fence": row.fence + 1, "lease_owner": worker_id, "executor": worker_id}
+    changes["takeovers"] = row.takeovers + is_loss
     return _written(batch, row, row.run, changes)
 
 

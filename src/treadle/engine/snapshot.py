@@ -4,7 +4,8 @@ from collections.abc import Container
 
 from treadle import store
 from treadle.contract.events import RUN_EVENTS
-from treadle.contract.run_steps import MessageCreationDetails, StepStatus
+from treadle.contract.messages import Message
+from treadle.contract.run_steps import MessageCreationDetails, RunStep, StepDetails, StepStatus
 from treadle.engine import deltas, lifecycle
 from treadle.engine.feed import Feed, Reader, event
 from treadle.store import Database
@@ -25,33 +26,39 @@ async def closed_ids(database: Database, row: RunRow) -> set[str]:
     """The ids of the run's steps that are over, and of their messages."""
     steps = [row.step for row in await store.run_steps.of_run(database, *row.scope)]
     over = [step for step in steps if step.status is not StepStatus.IN_PROGRESS]
-    details = [step.step_details for step in over]
-    messages = [one.message_creation.message_id for one in details if isinstance(one, MessageCreationDetails)]
-    return {*messages, *(step.id for step in over)}
+    return {id for step in over for id in (step.id, _message_id(step.step_details))}
 
 
-async def closed_beyond(database: Database, row: RunRow, seen: Container[str]) -> list[bytes]:
-    """All the events of steps and messages that are over and not in `seen`."""
-    messages = {own.message.id: own.message for own in await store.messages.of_run(database, *row.scope)}
+async def beyond(database: Database, row: RunRow, begun: Container[str], closed: Container[str]) -> list[bytes]:
+    """The events of steps and messages whose end is not in `closed`, or whose beginning is not in `begun`."""
     events: list[bytes] = []
-    for step in [row.step for row in await store.run_steps.of_run(database, *row.scope)]:
-        if step.status is StepStatus.IN_PROGRESS or step.id in seen:
-            continue
-        message = None
-        if isinstance(step.step_details, MessageCreationDetails):
-            message = messages.get(step.step_details.message_creation.message_id)
-        is_missing = message is not None and message.id not in seen
-        events += deltas.closed_step(step, deltas.closed_message(message) if message and is_missing else ())
+    for step, message in await _steps_with_messages(database, row):
+        if step.status is StepStatus.IN_PROGRESS:
+            events += _so_far(step, message) if step.id not in begun else ()
+        elif step.id not in closed:
+            is_missing = message is not None and message.id not in closed
+            events += deltas.closed_step(step, deltas.closed_message(message) if message and is_missing else ())
     return events
 
 
 async def _unfinished(database: Database, row: RunRow) -> list[bytes]:
-    steps = await store.run_steps.of_run(database, *row.scope)
-    messages = {own.message.id: own.message for own in await store.messages.of_run(database, *row.scope)}
     events: list[bytes] = []
-    for step in (row.step for row in steps if row.step.status is StepStatus.IN_PROGRESS):
-        events += deltas.step_so_far(step)
-        if isinstance(step.step_details, MessageCreationDetails):
-            message = messages.get(step.step_details.message_creation.message_id)
-            events += deltas.message_so_far(message) if message is not None else ()
+    for step, message in await _steps_with_messages(database, row):
+        if step.status is StepStatus.IN_PROGRESS:
+            events += _so_far(step, message)
     return events
+
+
+async def _steps_with_messages(database: Database, row: RunRow) -> list[tuple[RunStep, Message | None]]:
+    """The run's steps, oldest first, each with the message it writes."""
+    steps = [row.step for row in await store.run_steps.of_run(database, *row.scope)]
+    messages = {own.message.id: own.message for own in await store.messages.of_run(database, *row.scope)}
+    return [(step, messages.get(_message_id(step.step_details))) for step in steps]
+
+
+def _message_id(details: StepDetails) -> str:
+    return details.message_creation.message_id if isinstance(details, MessageCreationDetails) else ""
+
+
+def _so_far(step: RunStep, message: Message | None) -> list[bytes]:
+    return [*deltas.step_so_far(step), *(deltas.message_so_far(message) if message is not None else ())]

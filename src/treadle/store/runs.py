@@ -23,7 +23,7 @@ _COLLECTION = pages.Collection(
     key=("created_at", "seq"),
     tombstones="$1",
 )
-_COLUMNS = "doc, project_id, version, fence, lease_owner, takeovers, turn, due_at, needs, include, reader"
+_COLUMNS = "doc, project_id, version, fence, lease_owner, takeovers, turn, due_at, needs, include, reader, executor"
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Run).decode
 
@@ -31,7 +31,8 @@ _decode = msgspec.json.Decoder(Run).decode
 class RunRow(msgspec.Struct, frozen=True, kw_only=True):
     """A run as its row has it. `due_at` is in Unix seconds, null once the run is over; `turn` counts from 0.
 
-    `reader` says who wants the events of a run that another process executes (see `engine.relay`).
+    `reader` says who wants the events of a run that another process executes (see `engine.relay`); `executor` is the
+    process that executed it last.
     """
 
     run: Run
@@ -45,6 +46,7 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True):
     needs: tuple[str, ...] = ()
     include: tuple[str, ...] = ()
     reader: str | None = None
+    executor: str | None = None
 
     @property
     def scope(self) -> tuple[str, str]:
@@ -116,7 +118,7 @@ async def claim(database: Database, worker_id: str, *, limit: int) -> list[RunRo
             "WITH free AS MATERIALIZED ("  # noqa: S608 - our own words only
             f"SELECT thread_id, id FROM runs WHERE status IN {WORK} "
             f"AND (lease_owner IS NULL OR NOT {workers.LEASE_RUNS}) ORDER BY seq LIMIT $1 FOR UPDATE SKIP LOCKED) "
-            "UPDATE runs SET lease_owner = $2, fence = fence + 1, version = version + 1, "
+            "UPDATE runs SET lease_owner = $2, executor = $2, fence = fence + 1, version = version + 1, "
             "takeovers = takeovers + CASE WHEN status = 'queued' THEN 0 ELSE 1 END "
             f"WHERE (thread_id, id) IN (SELECT thread_id, id FROM free) RETURNING {_COLUMNS}",
             (limit, worker_id),
@@ -156,8 +158,8 @@ def insert(row: RunRow) -> Statement:
     run = row.run
     return Statement(
         "INSERT INTO runs (thread_id, id, project_id, created_at, status, version, fence, lease_owner, takeovers, "
-        "turn, due_at, needs, include, reader, doc) "
-        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+        "turn, due_at, needs, include, reader, executor, doc) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
         (
             run.thread_id,
             run.id,
@@ -173,6 +175,7 @@ def insert(row: RunRow) -> Statement:
             ",".join(row.needs),
             ",".join(row.include),
             row.reader,
+            row.executor,
             _encode(run),
         ),
     )
@@ -182,8 +185,8 @@ def update(row: RunRow, *, before: RunRow) -> Statement:
     """Write `row` over `before`: changes nothing unless version, fence and status are still those of `before`."""
     return Statement(
         "UPDATE runs SET status = $1, version = $2, fence = $3, lease_owner = $4, takeovers = $5, turn = $6, "
-        "due_at = $7, reader = $8, doc = $9 "
-        "WHERE thread_id = $10 AND id = $11 AND version = $12 AND fence = $13 AND status = $14",
+        "due_at = $7, reader = $8, executor = $9, doc = $10 "
+        "WHERE thread_id = $11 AND id = $12 AND version = $13 AND fence = $14 AND status = $15",
         (
             row.run.status,
             row.version,
@@ -193,6 +196,7 @@ def update(row: RunRow, *, before: RunRow) -> Statement:
             row.turn,
             row.due_at,
             row.reader,
+            row.executor,
             _encode(row.run),
             *row.scope,
             before.version,
@@ -213,7 +217,7 @@ def require_fence(batch: Batch, row: RunRow, error: Callable[[], Exception]) -> 
 
 
 def _row(row: Row) -> RunRow:
-    doc, project_id, version, fence, lease_owner, takeovers, turn, due_at, needs, include, reader = row
+    doc, project_id, version, fence, lease_owner, takeovers, turn, due_at, needs, include, reader, executor = row
     return RunRow(
         run=_decode(doc),
         project_id=project_id,
@@ -226,4 +230,5 @@ def _row(row: Row) -> RunRow:
         needs=tuple(needs.split(",")) if needs else (),
         include=tuple(include.split(",")) if include else (),
         reader=reader,
+        executor=executor,
     )
