@@ -17,7 +17,7 @@ async def test_others_go_on_while_the_tokens_of_a_long_thread_are_counted(databa
     everything = TruncationStrategy(type="last_messages", last_messages=50)
     run = a_row(a_run(max_prompt_tokens=10_000_000, truncation_strategy=everything))
 
-    building = asyncio.create_task(prompt.build(database, run, [], context_tokens=None))
+    building = asyncio.create_task(prompt.build(database, run, prompt.Past(), context_tokens=None))
     turns_of_others = 0
     while not building.done():
         await asyncio.sleep(0)

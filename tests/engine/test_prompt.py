@@ -50,7 +50,9 @@ def a_turn(number: int, prompt_tokens: int, completion_tokens: int) -> Turn:
 
 
 async def build(database: Database, turns=(), *, turn: int = 0, context_tokens: int | None = None, **fields):
-    return await prompt.build(database, a_row(a_run(**fields), turn=turn), turns, context_tokens=context_tokens)
+    row = a_row(a_run(**fields), turn=turn)
+    past = (await prompt.read_past(database, row))._replace(turns=turns)
+    return await prompt.build(database, row, past, context_tokens=context_tokens)
 
 
 async def test_r_33_an_empty_thread_without_instructions_is_an_empty_prompt(database):

@@ -252,11 +252,16 @@ class TestInTheMiddleOfACommit:
                 await expiry.expire(engine, active)
 
         def interrupt() -> None:
-            # Called in the writer's thread: it waits until the loop has told the worker's task to stop.
             loop, told = server._loop, threading.Event()
             asyncio.run_coroutine_threadsafe(expire(), loop)
-            loop.call_soon_threadsafe(lambda: loop.call_soon(lambda: loop.call_soon(told.set)))
-            told.wait(10)
+            if engine.database.shared:
+                # Called on the loop, in a task of the commit's own.
+                for task in engine.worker._tasks.values():
+                    task.cancel()
+            else:
+                # Called in the writer's thread: it waits until the loop has told the worker's task to stop.
+                loop.call_soon_threadsafe(lambda: loop.call_soon(lambda: loop.call_soon(told.set)))
+                told.wait(10)
 
         interruption.arm(moment, interrupt)
         run = await runs.ran(api, thread, assistant)

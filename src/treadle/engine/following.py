@@ -51,7 +51,11 @@ def of_leg(
         return Reader(feed, start, with_ids=with_ids)
     begun = feed.first_id + start
     if session is None:
-        return Follower(parts, hold.row.scope, mode=Mode.ON, event_id=begun - 1, with_ids=with_ids, closed=closed)
+        reader = Reader(feed, start, with_ids=True)
+        last_id = begun - 1
+        return Follower(
+            parts, hold.row.scope, mode=Mode.ON, event_id=last_id, source=reader, with_ids=with_ids, closed=closed
+        )
     events, _ = feed.take(start)
     return Follower(
         parts,
@@ -203,6 +207,7 @@ class Follower:
         mode: Mode,
         event_id: int = 0,
         first: Sequence[bytes] = (),
+        source: Source | None = None,
         with_ids: bool,
         session: str | None = None,
         closed: Collection[str] = (),
@@ -210,17 +215,18 @@ class Follower:
         self._parts, self._scope = parts, scope
         self._mode, self._last_id, self._first, self._with_ids = mode, event_id, first, with_ids
         self._begun, self._closed = set(closed), set(closed)
-        self._source: Source = _Nobody()
+        self._source = source
         self._session: Session | None = None
         self._asked: tuple[str, int] | None = None  # (process, fence) that the session was begun with
         self._may_have_missed = self._has_waited_for_end = self._is_closed = False
         if session is not None:
-            self._read(Session(session))
+            self._source = self._read(Session(session))
 
     def close(self) -> None:
         """See `Stream.close`."""
         self._is_closed = True
-        self._source.close()
+        if self._source is not None:
+            self._source.close()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         if self._first:
@@ -228,28 +234,33 @@ class Follower:
         spoke_at = _time()
         more: Events | Text | Ending = Ending.MOVED
         try:
-            while more is Ending.MOVED and not self._is_closed:
-                self._source = await self._look()
-                if self._is_closed:
-                    return
-                while not isinstance(more := await self._source.more(), Ending):
+            while not self._is_closed:
+                if self._source is None:
+                    self._source = await self._look()
+                    continue
+                more = await self._source.more()
+                if not isinstance(more, Ending):
                     yield await self._shown(more)
                     spoke_at = _time()
-                if more is Ending.MOVED and _time() - spoke_at >= self._parts.limits.keep_alive_seconds:
-                    spoke_at = _time()
+                elif more is not Ending.MOVED:
+                    break
+                elif _time() - spoke_at >= self._parts.limits.keep_alive_seconds:
                     yield KEEP_ALIVE
+                    spoke_at = _time()
+                if more is Ending.MOVED or (isinstance(more, Events) and not more.events):
+                    # Silence may mean that the run went elsewhere and nobody here heard of it.
+                    self._may_have_missed |= more is Ending.MOVED and isinstance(self._source, Reader)
+                    self._source = await self._look()
         finally:
             self._end_session()
-        if isinstance(more, Ending) and (told := FAREWELLS.get(more)) is not None:
+        if isinstance(more, Ending) and not self._is_closed and (told := FAREWELLS.get(more)) is not None:
             yield told
 
     # Where to read.
 
     async def _look(self) -> Source:
         """The next source. What cannot be had now is tried again after a moment."""
-        was_broken = isinstance(self._source, Session) and self._source.is_broken
-        self._may_have_missed |= isinstance(self._source, Reader)
-        if was_broken:
+        if isinstance(self._source, Session) and self._source.is_broken:
             return _Nobody()
         try:
             row = await store.runs.find(self._parts.database, *self._scope)
@@ -343,7 +354,7 @@ class Follower:
         self._begun.update(id.decode() for id in _BEGUN.findall(piece))
         self._closed.update(id.decode() for id in _CLOSED.findall(piece))
         has_missed = self._may_have_missed or self._has_lost_a_worker()
-        if has_missed and self._source.is_at_end and not isinstance(self._source, _Rest):
+        if has_missed and self._source is not None and self._source.is_at_end and not isinstance(self._source, _Rest):
             return await self._completed(piece)
         return piece
 

@@ -22,7 +22,7 @@ async def begin(engine: Engine) -> None:
     """Listen, from now on."""
     await engine.peers.listen(
         {
-            peers.WORK: lambda _arguments, _text: engine.worker.wake(),
+            peers.WORK: _later(engine, _work),
             peers.LOOK: _later(engine, _look),
             peers.ATTACH: _later(engine, _attach),
             peers.DETACH: lambda arguments, _text: engine.relay.stop(arguments[0]),
@@ -42,6 +42,13 @@ def _later(engine: Engine, work: Work) -> Heard:
             log.exception("message not obeyed", exc_info=error)
 
     return lambda arguments, _text: engine.worker.finish_later(guarded(arguments))
+
+
+async def _work(engine: Engine, *scope: str) -> None:
+    if scope:
+        await engine.worker.take_offered(*scope)
+    else:
+        engine.worker.wake()
 
 
 async def _look(engine: Engine, thread_id: str, run_id: str) -> None:

@@ -17,12 +17,20 @@ class Hold:
 
     def __init__(self, database: Database, row: RunRow, feed: Feed, lease: Lease) -> None:
         self.database, self.row, self.feed = database, row, feed
-        self._lease = lease
+        self.is_new = False  # nothing was done for the run yet: it has no turns, steps and messages of its own
+        self._lease, self._term = lease, lease.term
 
-    def require_lease(self) -> None:
-        """For what is shown but not written: a write asks for the fence. Raises LeaseLost."""
-        if not self._lease.runs:
-            raise LeaseLost
+    async def keep_lease(self) -> None:
+        """To be asked before what is shown but not written; a write asks for the fence.
+
+        Waits while the lease does not run. After such a gap the row says whether somebody else has claimed the run.
+        Raises LeaseLost and DatabaseUnavailable.
+        """
+        while not self._lease.has_run_since(self._term):
+            self._term = await self._lease.running()
+            fresh = await store.runs.find(self.database, *self.row.scope)
+            if fresh is None or fresh.fence != self.row.fence:
+                raise LeaseLost
 
     async def write(self, build: Build) -> None:
         """Commit what `build(batch, row)` adds, under our fence. `build` returns the moved row, or None for no move.

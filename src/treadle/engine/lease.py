@@ -20,7 +20,10 @@ RETRY_SECONDS: Final = 1.0
 
 
 class Lease:
-    """Begins with `take`. By our own clock it is over at the latest when it is over by the database's."""
+    """Begins with `take`. By our own clock it is over at the latest when it is over by the database's.
+
+    `term` counts how often it has begun: after a gap others may have taken what was ours.
+    """
 
     def __init__(
         self, database: Database, worker_id: str, *, seconds: float, monotonic: Callable[[], float] = time.monotonic
@@ -28,12 +31,25 @@ class Lease:
         self.worker_id = worker_id
         self._database, self._monotonic = database, monotonic
         self._seconds = seconds if database.shared else FOR_EVER
+        self.term = 0
         self._until = 0.0
         self._is_given_back = False
+        self._taken = asyncio.Event()
 
     @property
     def runs(self) -> bool:
         return self._monotonic() < self._until
+
+    def has_run_since(self, term: int) -> bool:
+        """It runs, and has had no gap since that term."""
+        return self.term == term and self.runs
+
+    async def running(self) -> int:
+        """Wait until it runs; its term."""
+        while not self.runs:
+            self._taken.clear()
+            await self._taken.wait()
+        return self.term
 
     async def take(self, *, now: int) -> None:
         """Begin or renew it. Raises DatabaseUnavailable."""
@@ -41,7 +57,10 @@ class Lease:
             return
         asked = self._monotonic()
         await store.workers.take_lease(self._database, self.worker_id, seconds=self._seconds, now=now)
+        if not self.runs:
+            self.term += 1
         self._until = asked + self._seconds
+        self._taken.set()
 
     async def give_back(self) -> None:
         """Nobody has to wait for its end. Raises DatabaseUnavailable."""

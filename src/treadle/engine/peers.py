@@ -19,7 +19,7 @@ log = structlog.get_logger(__name__)
 LOOK_SECONDS: Final = 2.0
 
 # What a message may say; its arguments follow in one line, and what is longer in the lines after it.
-WORK: Final = "work"  # runs wait in the queue
+WORK: Final = "work"  # thread id, run id: this run waits in the queue; without them: look there
 LOOK: Final = "look"  # thread id, run id: somebody changed a run of yours
 ATTACH: Final = "attach"  # session, process, thread id, run id, mode, event id: send a run's events (see `relay`)
 DETACH: Final = "detach"  # session: send no more of them
@@ -44,18 +44,27 @@ class Peers:
         await self._database.signals.listen(self.process_id, self._hear, reconnected=reconnected)
 
     async def look_until_stopped(self) -> None:
-        """Know who executes runs."""
+        """Know who executes runs. Where nobody does, say so: they would wait in silence."""
+        is_told = False
         while True:
             try:
-                self._workers = [id for id in await store.workers.living(self._database) if id != self.process_id]
+                living = await store.workers.living(self._database)
             except store.DatabaseUnavailable as error:
                 log.warning("database unavailable", error=str(error))
+            else:
+                self._workers = [id for id in living if id != self.process_id]
+                if not living and not is_told:
+                    log.warning("no worker is there, so runs wait in the queue")
+                is_told = not living
             await asyncio.sleep(LOOK_SECONDS)
 
-    def offer_work(self) -> None:
-        """Wake a worker, any of them; if it has no room, others find the work when they look for themselves."""
+    def offer_work(self, *scope: str) -> None:
+        """Offer a run (thread id, run id) to a worker, any of them; without one, tell it that runs wait.
+
+        If it has no room, others find the run when they look for themselves.
+        """
         if self._workers:
-            self.tell(random.choice(self._workers), WORK)  # noqa: S311 - spreads load, protects nothing
+            self.tell(random.choice(self._workers), WORK, *scope)  # noqa: S311 - spreads load, protects nothing
 
     def tell(self, process_id: str, *words: object) -> None:
         """Send a message of one line, soon."""

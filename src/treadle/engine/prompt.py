@@ -5,7 +5,7 @@ Contract: docs/behaviour.md, rules R-23, R-29, R-30, R-33 and R-43.
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from msgspec import Struct, to_builtins
 
@@ -22,6 +22,7 @@ from treadle.contract.run_steps import FunctionToolCall, MessageCreationDetails,
 from treadle.contract.runs import Run
 from treadle.engine import tokens, tools
 from treadle.store import Database
+from treadle.store.database import together
 from treadle.store.messages import MessageRow
 from treadle.store.run_steps import StepRow
 from treadle.store.runs import RunRow
@@ -54,21 +55,39 @@ class Prompt(Struct, kw_only=True):
     completion_tokens_left: int | None
 
 
-async def build(database: Database, row: RunRow, turns: Sequence[Turn], *, context_tokens: int | None) -> Prompt:
-    """The prompt of turn `row.turn`. `turns` are the turns taken before. Raises OverBudget."""
+class Past(NamedTuple):
+    """What the run did before: its turns before the present one, its steps and its messages."""
+
+    turns: Sequence[Turn] = ()
+    steps: Sequence[StepRow] = ()
+    messages: Sequence[MessageRow] = ()
+
+
+async def read_past(database: Database, row: RunRow) -> Past:
+    scope = row.scope
+    turns, steps, messages = await together(
+        database,
+        store.turns.of_run(database, *scope),
+        store.run_steps.of_run(database, *scope),
+        store.messages.of_run(database, *scope),
+    )
+    return Past([turn for turn in turns if turn.turn < row.turn], steps, messages)
+
+
+async def build(database: Database, row: RunRow, past: Past, *, context_tokens: int | None) -> Prompt:
+    """The prompt of turn `row.turn`. Raises OverBudget."""
     run = row.run
-    used = [turn.usage for turn in turns if turn.usage is not None]
+    used = [turn.usage for turn in past.turns if turn.usage is not None]
     prompt_left = _left(run.max_prompt_tokens, [usage.prompt_tokens for usage in used])
     completion_left = _left(run.max_completion_tokens, [usage.completion_tokens for usage in used])
     if completion_left is not None and completion_left <= 0:
         raise OverBudget("max_completion_tokens")
 
-    own_messages = await store.messages.of_run(database, *row.scope)
     thread = await store.messages.of_thread(database, run.thread_id)
-    own_ids = {own.message.id for own in own_messages}
+    own_ids = {own.message.id for own in past.messages}
     thread = [message for message in thread if message.message.id not in own_ids]
     head: list[ChatMessage] = [{"role": "system", "content": run.instructions}] if run.instructions else []
-    tail = _own_turns(row, own_messages, await store.run_steps.of_run(database, *row.scope))
+    tail = _own_turns(row, past)
     offered = tools.offered(run)
 
     kept, dropped = _last_messages(run, thread)
@@ -152,12 +171,12 @@ def _request(
     )
 
 
-def _own_turns(row: RunRow, messages: list[MessageRow], steps: list[StepRow]) -> list[ChatMessage]:
+def _own_turns(row: RunRow, past: Past) -> list[ChatMessage]:
     """What this run's turns before the present one said and called, each result tied to its call (R-43)."""
-    texts = {own.message.id: _text(own.message.content) for own in messages}
+    texts = {own.message.id: _text(own.message.content) for own in past.messages}
     history: list[ChatMessage] = []
     for turn in range(row.turn):
-        done = [step.step for step in steps if step.turn == turn and step.step.status is StepStatus.COMPLETED]
+        done = [step.step for step in past.steps if step.turn == turn and step.step.status is StepStatus.COMPLETED]
         said: str | None = None
         for step in done:
             match step.step_details:

@@ -17,8 +17,9 @@ from treadle.engine.peers import EVENTS, Peers
 
 log = structlog.get_logger(__name__)
 
-# Events that come within this time travel together.
+# Events that come within this time travel together; at the start of a leg, and after a pause, a few frames need not wait.
 GATHER_SECONDS: Final = 0.010
+HEAD_START_SECONDS: Final = 3 * GATHER_SECONDS
 FRAME_BYTES: Final = 7_600  # of at most 8,000, with the line above them
 # After so much silence a frame without events says that we are there.
 SILENCE_SECONDS: Final = 1.0
@@ -112,6 +113,8 @@ class Relay:
     async def _serve(self, session: str, process_id: str, fence: int, reader: Reader) -> None:
         number = 0
         kind = FrameKind.MORE
+        loop = asyncio.get_running_loop()
+        due_at = loop.time()
         while kind is FrameKind.MORE:
             kind, text = await self._next(reader)
             pieces = cut(text)
@@ -122,8 +125,8 @@ class Relay:
             ]
             number += len(frames)
             await self._peers.send(process_id, frames)
-            if kind is FrameKind.MORE:
-                await asyncio.sleep(GATHER_SECONDS)
+            due_at = max(due_at, loop.time()) + GATHER_SECONDS
+            await asyncio.sleep(max(0.0, due_at - loop.time() - HEAD_START_SECONDS))
 
     async def _next(self, reader: Reader) -> tuple[FrameKind, Text]:
         """What to send next, with the end of the leg if that has come, too."""

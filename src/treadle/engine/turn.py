@@ -27,10 +27,9 @@ from treadle.contract.runs import RunStatus as S
 from treadle.engine import lifecycle, prompt, tools, usage
 from treadle.engine.hold import Hold
 from treadle.engine.parts import Parts
+from treadle.engine.prompt import Past
 from treadle.engine.writing import Cut, Writing, to_its_end
 from treadle.store import Batch
-from treadle.store.messages import MessageRow
-from treadle.store.run_steps import StepRow
 from treadle.store.runs import RunRow
 from treadle.store.turns import Attempt as RecordedAttempt
 from treadle.store.turns import Turn
@@ -72,10 +71,8 @@ async def take(parts: Parts, hold: Hold) -> None:
     """
     if hold.row.turn >= MAX_TURNS:
         raise TooManyTurns
-    earlier = [turn for turn in await store.turns.of_run(hold.database, *hold.row.scope) if turn.turn < hold.row.turn]
-    steps = await store.run_steps.of_run(hold.database, *hold.row.scope)
-    messages = await store.messages.of_run(hold.database, *hold.row.scope)
-    live = LiveTurn(parts, hold, earlier, steps, messages)
+    live = LiveTurn(parts, hold, Past() if hold.is_new else await prompt.read_past(hold.database, hold.row))
+    hold.is_new = False
     hold.feed.live = live.writing.snapshot
     try:
         await live.take()
@@ -86,16 +83,9 @@ async def take(parts: Parts, hold: Hold) -> None:
 class LiveTurn:
     """The turn being taken."""
 
-    def __init__(
-        self,
-        parts: Parts,
-        hold: Hold,
-        earlier: Sequence[Turn],
-        steps: Sequence[StepRow],
-        messages: Sequence[MessageRow],
-    ) -> None:
-        self.writing = Writing(parts, hold, steps, messages, self._put_record)
-        self._parts, self._hold, self._earlier = parts, hold, earlier
+    def __init__(self, parts: Parts, hold: Hold, past: Past) -> None:
+        self.writing = Writing(parts, hold, past.steps, past.messages, self._put_record)
+        self._parts, self._hold, self._past = parts, hold, past
         self._attempts: list[Attempt] = []
         self._finish_reason: FinishReason = "stop"
         self._usage: ChatUsage | None = None
@@ -122,7 +112,7 @@ class LiveTurn:
         run = self._hold.row.run
         context = self._parts.context_tokens(run.model)
         try:
-            asked = await prompt.build(self._hold.database, self._hold.row, self._earlier, context_tokens=context)
+            asked = await prompt.build(self._hold.database, self._hold.row, self._past, context_tokens=context)
         except prompt.OverBudget as over:
             limit = over.limit
             await self.writing.write(lambda batch, row: self._stop_over_budget(batch, row, limit))
@@ -207,7 +197,7 @@ class LiveTurn:
         self, batch: Batch, row: RunRow, to: S, closed: list[RunStep], details: IncompleteDetails | None = None
     ) -> RunRow:
         self._put_record(batch)
-        used = usage.of_run([*self.writing.closed, *closed], [*self._earlier, self._record])
+        used = usage.of_run([*self.writing.closed, *closed], [*self._past.turns, self._record])
         return lifecycle.move(
             batch, row, to, self._hold.feed, now=self._parts.now(), usage=used, incomplete_details=details
         )

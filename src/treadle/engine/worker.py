@@ -152,17 +152,32 @@ class Worker:
             for row in rows:
                 if row.takeovers:
                     log.info("run taken over", run_id=row.run.id, takeovers=row.takeovers)
-                self._begin(row)
+                self._begin(self._parts.hold(row), row)
             if len(rows) < places:
                 return
 
-    def _begin(self, row: RunRow) -> None:
-        """Execute a run that we hold, and send its events to the process that has its client."""
+    async def take_offered(self, thread_id: str, run_id: str) -> None:
+        """Claim a queued run that another process has no room for: begun with one commit, as a run of our own is."""
+        if not self.has_room:
+            return
+        row = await store.runs.find(self._parts.database, thread_id, run_id)
+        if row is None or row.run.status is not S.QUEUED or row.lease_owner is not None:
+            return
         hold = self._parts.hold(row)
+        now = self._parts.now()
+        try:
+            await hold.write(lambda batch, row: lifecycle.claim(batch, row, self.id, hold.feed, now=now))
+        except (lifecycle.LeaseLost, lifecycle.RunMoved):
+            return
+        self._begin(hold, row)
+
+    def _begin(self, hold: Hold, row: RunRow) -> None:
+        """Execute a run that we claimed as it was in `row`, and send its events to the process that has its client."""
+        hold.is_new = row.run.status is S.QUEUED and row.turn == 0
         if row.reader is not None:
             process_id, session = row.reader.split("/")
             if process_id != self.id:
-                self._parts.relay.serve(session, process_id, row.fence, hold.feed.read_all())
+                self._parts.relay.serve(session, process_id, hold.row.fence, hold.feed.read_all())
         self.start(hold)
 
     async def _take_lost(self) -> None:
@@ -172,6 +187,7 @@ class Worker:
             return
         self._scanned_at = now
         scopes = await store.runs.held_by(self._parts.database, self.id)
+        self._send_readers_away(self._excused - {run_id for _thread_id, run_id in scopes})
         lost = [scope for scope in scopes if scope[1] not in self._tasks]
         # A claimed run gets its task in a moment.
         self._doubtful = {run_id: self._doubtful.get(run_id, now) for _thread_id, run_id in lost}
@@ -188,11 +204,19 @@ class Worker:
         is_loss = row.run.id not in self._excused
         self._excused.discard(row.run.id)
         now = self._parts.now()
-        with suppress(lifecycle.LeaseLost, lifecycle.RunMoved):
+        try:
             await hold.write(
                 lambda batch, row: lifecycle.claim(batch, row, self.id, hold.feed, now=now, is_loss=is_loss)
             )
             self.start(hold)
+        except (lifecycle.LeaseLost, lifecycle.IllegalMove):
+            await self._let_go(hold)
+
+    def _send_readers_away(self, run_ids: set[str]) -> None:
+        """What was left for a later try has ended after all, or went to another worker: its readers look anew."""
+        self._excused -= run_ids
+        for run_id in run_ids if self._parts.database.shared else ():
+            self._parts.feeds.move(run_id)
 
     async def _execute(self, hold: Hold, earlier: asyncio.Task[None] | None) -> None:
         """Bring a claimed run to the end of its leg, once the task of the leg before is done."""
@@ -201,7 +225,7 @@ class Worker:
             try:
                 if earlier is not None:
                     await asyncio.wait({earlier})
-                await self._continue(hold)
+                await self._continue_or_fail(hold)
             except asyncio.CancelledError:
                 if self._stopping:
                     await self._release(hold)
@@ -214,8 +238,14 @@ class Worker:
             except store.DatabaseUnavailable as error:
                 self._excused.add(run_id)
                 log.warning("run left for a later try", error=str(error))
-            except Exception as error:
-                await self._fail(hold, error)
+
+    async def _continue_or_fail(self, hold: Hold) -> None:
+        try:
+            await self._continue(hold)
+        except (lifecycle.LeaseLost, lifecycle.IllegalMove, store.DatabaseUnavailable):
+            raise
+        except Exception as error:
+            await self._fail(hold, error)
 
     async def _continue(self, hold: Hold) -> None:
         if hold.row.run.status is S.QUEUED:
@@ -239,23 +269,23 @@ class Worker:
             log.exception("run failed by a fault of ours", exc_info=error)
         else:
             log.warning("run failed", code=told.code, error=told.message)
-        with suppress(lifecycle.LeaseLost, lifecycle.RunMoved):
-            await endings.end(hold, S.FAILED, now=self._parts.now(), last_error=told)
+        await endings.end(hold, S.FAILED, now=self._parts.now(), last_error=told)
 
     async def _release(self, hold: Hold) -> None:
         with suppress(lifecycle.LeaseLost, lifecycle.RunMoved, store.DatabaseUnavailable):
             await hold.write(lifecycle.release)
 
     async def _let_go(self, hold: Hold) -> None:
-        """Send those who read the run's events to its new worker, if it has one."""
+        """Send those who read the run's events to its new worker, if it has one. When in doubt, let them look."""
+        run_id = hold.row.run.id
         if not self._parts.database.shared:
             return
+        row = None
         with suppress(store.DatabaseUnavailable):
             row = await store.runs.find(self._parts.database, *hold.row.scope)
-            if row is not None and row.lease_owner == self.id:
-                return
-            if row is None or row.fence != hold.feed.fence:
-                self._parts.feeds.move(hold.row.run.id)
+        is_ours = row is not None and (row.lease_owner == self.id or row.fence == hold.feed.fence)
+        if not is_ours and self._parts.feeds.find(run_id) is hold.feed:
+            self._parts.feeds.move(run_id)
 
     def _ended(self, run_id: str, task: asyncio.Task[None]) -> None:
         was_full = self._places == 0

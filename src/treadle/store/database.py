@@ -1,6 +1,7 @@
 """The database as the rest of the store sees it; `opening` chooses the dialect."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
 from treadle.store.batch import Batch, Statement
@@ -57,3 +58,21 @@ class Database(Protocol):
 
     async def close(self) -> None:
         """Finish the commits already asked for and let go of the files."""
+
+
+async def together(database: Database, *reads: Coroutine[Any, Any, Any]) -> list[Any]:
+    """The results of reads that do not depend on each other. Raises the error of the first of them that failed.
+
+    At once where each is a round trip, one after another where it is a call. Any: what each of them returns.
+    """
+    if not database.shared:
+        try:
+            return [await read for read in reads]
+        finally:
+            for read in reads:
+                read.close()
+    results = await asyncio.gather(*reads, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return results

@@ -29,13 +29,19 @@ from treadle.engine.commands import references
 from treadle.engine.endings import ContentMoved
 from treadle.engine.engine import Engine
 from treadle.store import Batch
+from treadle.store.database import together
 
 
 async def create(engine: Engine, project_id: str, thread_id: str, request: CreateMessageRequest) -> Message:
     """Raises NotFound (E-61), InvalidRequest for missing files (E-70) and while a run is active (E-71)."""
-    await store.threads.require(engine.database, project_id, thread_id)
+    _, active = await together(
+        engine.database,
+        store.threads.require(engine.database, project_id, thread_id),
+        store.runs.find_active(engine.database, thread_id),
+    )
     references.require_message_files(request)
-    await settle_active(engine, thread_id)
+    if active is not None:
+        await expiry.settle(engine, active)
     message = build(engine, thread_id, request)
     batch = Batch()
     store.threads.lock(batch, project_id, thread_id)

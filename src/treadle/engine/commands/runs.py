@@ -31,6 +31,7 @@ from treadle.engine.feed import Stream
 from treadle.engine.hold import Hold
 from treadle.engine.tools import built_in_kinds
 from treadle.store import Batch
+from treadle.store.database import together
 from treadle.store.run_steps import StepRow
 from treadle.store.runs import RunRow
 
@@ -57,13 +58,18 @@ async def create(
 
     Raises NotFound (E-60, E-61), InvalidRequest (E-44, E-70, R-27, E-72).
     """
-    await store.threads.require(engine.database, project_id, thread_id)
-    assistant, _version = await store.assistants.get(engine.database, project_id, request.assistant_id)
+    _, (assistant, _version), active = await together(
+        engine.database,
+        store.threads.require(engine.database, project_id, thread_id),
+        store.assistants.get(engine.database, project_id, request.assistant_id),
+        store.runs.find_active(engine.database, thread_id),
+    )
     additional = request.additional_messages or []
     for index, message in enumerate(additional):
         references.require_message_files(message, f"additional_messages[{index}].")
     run = _run(engine, thread_id, assistant, request, request.additional_instructions)
-    await messages.settle_active(engine, thread_id)
+    if active is not None:
+        await expiry.settle(engine, active)
 
     batch = Batch()
     store.threads.lock(batch, project_id, thread_id)
@@ -185,6 +191,7 @@ async def _start(
         batch.then(hold.feed.publish, EventName.THREAD_CREATED, thread)
     queued = lifecycle.begin(batch, row, hold.feed)
     hold.now_at(engine.worker.claim(batch, queued, hold.feed))
+    hold.is_new = True
     # As soon as it is durable: the model is asked before this request goes on to be answered.
     batch.then(engine.worker.start, hold)
     try:
@@ -220,7 +227,7 @@ def _begun(
         reader = following.of_leg(engine, hold, start, with_ids=with_ids, session=session, closed=closed)
     if engine.database.shared and hold.row.lease_owner is None:
         engine.feeds.discard(hold.row.run.id)
-        engine.peers.offer_work()
+        engine.peers.offer_work(*hold.row.scope)
     return reader
 
 
