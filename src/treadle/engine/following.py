@@ -218,7 +218,8 @@ class Follower:
         self._source = source
         self._session: Session | None = None
         self._asked: tuple[str, int] | None = None  # (process, fence) that the session was begun with
-        self._may_have_missed = self._has_waited_for_end = self._is_closed = False
+        self._may_have_missed = self._is_closed = False
+        self._has_waited_for_end = self._has_asked_for_end = False
         if session is not None:
             self._source = self._read(Session(session))
 
@@ -283,13 +284,16 @@ class Follower:
         return self._session_with(row, row.lease_owner)
 
     async def _source_of_end(self, row: RunRow) -> Source:
-        """The process that executed the leg may have its last events: they may even be on their way."""
-        if self._has_waited_for_end:
+        """The last events may be on their way, or held by the process that executed the leg; the rows have the rest."""
+        if self._session is not None and not self._session.is_lost and not self._has_waited_for_end:
+            self._has_waited_for_end = True
+            return self._session
+        executor, is_new = row.executor, self._mode is Mode.SNAPSHOT
+        if executor is None or executor == self._parts.process_id or is_new or self._has_asked_for_end:
             return await self._rest(row)
-        self._has_waited_for_end = True
-        if self._session is None and self._mode is Mode.AFTER and row.executor not in (None, self._parts.process_id):
-            self._ask(str(row.executor), row.fence)
-        return await self._rest(row) if self._session is None else self._session
+        self._has_waited_for_end = self._has_asked_for_end = True
+        self._end_session()
+        return self._ask(executor, row.fence)
 
     async def _reader(self, row: RunRow, feed: Feed) -> Reader:
         reader = relay.reader_for(feed, self._mode, self._last_id)

@@ -20,10 +20,14 @@ class Hold:
         self.is_new = False  # nothing was done for the run yet: it has no turns, steps and messages of its own
         self._lease, self._term = lease, lease.term
 
-    async def keep_lease(self) -> None:
-        """To be asked before what is shown but not written; a write asks for the fence.
+    @property
+    def has_lease(self) -> bool:
+        """Nobody can have claimed the run. For what is shown but not written: a write asks for the fence."""
+        return self._lease.has_run_since(self._term)
 
-        Waits while the lease does not run. After such a gap the row says whether somebody else has claimed the run.
+    async def regain_lease(self) -> None:
+        """Wait until the lease runs. After a gap the row says whether somebody else has claimed the run.
+
         Raises LeaseLost and DatabaseUnavailable.
         """
         while not self._lease.has_run_since(self._term):

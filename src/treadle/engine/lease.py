@@ -17,6 +17,8 @@ RENEWALS: Final = 3
 # On a database of one process the folder's lock is the lease: ours need not be renewed.
 FOR_EVER: Final = 1e9
 RETRY_SECONDS: Final = 1.0
+# When the database was away, all leases are over when it is back. So much time gets everybody to renew their own.
+SETTLING_SECONDS: Final = 2.0
 
 
 class Lease:
@@ -32,13 +34,18 @@ class Lease:
         self._database, self._monotonic = database, monotonic
         self._seconds = seconds if database.shared else FOR_EVER
         self.term = 0
-        self._until = 0.0
+        self._until = self._settled_at = 0.0
         self._is_given_back = False
         self._taken = asyncio.Event()
 
     @property
     def runs(self) -> bool:
         return self._monotonic() < self._until
+
+    @property
+    def is_settled(self) -> bool:
+        """It runs, and a lease of another that does not is that of a lost worker."""
+        return self._settled_at <= self._monotonic() < self._until
 
     def has_run_since(self, term: int) -> bool:
         """It runs, and has had no gap since that term."""
@@ -59,6 +66,7 @@ class Lease:
         await store.workers.take_lease(self._database, self.worker_id, seconds=self._seconds, now=now)
         if not self.runs:
             self.term += 1
+            self._settled_at = asked + (SETTLING_SECONDS if self.term > 1 else 0.0)
         self._until = asked + self._seconds
         self._taken.set()
 

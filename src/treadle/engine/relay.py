@@ -17,7 +17,7 @@ from treadle.engine.peers import EVENTS, Peers
 
 log = structlog.get_logger(__name__)
 
-# Events that come within this time travel together; at the start of a leg, and after a pause, a few frames need not wait.
+# Events that come within this time travel together. After a pause a few frames need not wait.
 GATHER_SECONDS: Final = 0.010
 HEAD_START_SECONDS: Final = 3 * GATHER_SECONDS
 FRAME_BYTES: Final = 7_600  # of at most 8,000, with the line above them

@@ -14,8 +14,12 @@ from treadle.store.runs import RunRow
 
 async def read_from(database: Database, row: RunRow, feed: Feed) -> Reader:
     """The run's current event, its unfinished step and message with all their content so far, then what comes next."""
+    position = -1
+    while position != feed.position:
+        # Rows that were read while the feed went on are of another moment than the run's event.
+        position = feed.position
+        unfinished = list(feed.live()) if feed.live is not None else await _unfinished(database, row)
     run_event = feed.run_event or event(RUN_EVENTS[row.run.status], row.run)
-    unfinished = list(feed.live()) if feed.live is not None else await _unfinished(database, row)
     has_ended = row.run.status in lifecycle.ENDS_LEG if feed.run_event is None else feed.leg_has_ended
     # The whole snapshot counts as one event: a reader that lost part of it must get it again.
     *first, last = [run_event, *unfinished]

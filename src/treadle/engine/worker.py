@@ -148,7 +148,8 @@ class Worker:
         """Claim runs that nobody holds, as far as there is room."""
         while self.has_room:
             places = self._places
-            rows = await store.runs.claim(self._parts.database, self.id, limit=places)
+            take_over = self._parts.lease.is_settled
+            rows = await store.runs.claim(self._parts.database, self.id, limit=places, take_over=take_over)
             for row in rows:
                 if row.takeovers:
                     log.info("run taken over", run_id=row.run.id, takeovers=row.takeovers)

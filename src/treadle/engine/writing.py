@@ -79,7 +79,8 @@ class Writing:
 
     async def show(self) -> None:
         """Publish what was added, once the rows that hold it are there (S-11). Raises LeaseLost."""
-        await self._hold.keep_lease()
+        if not self._hold.has_lease:
+            await self._hold.regain_lease()
         if self.text.has_begun and not self._has_message:
             await self._show_text()
         if len(self.calls):
