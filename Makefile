@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test slow sdk node crash lint types check docs bench serve lock clean
+.PHONY: help demo test slow sdk node crash chaos deploy lint types check docs bench serve lock clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -63,6 +63,14 @@ node: $(VENV)/.dev $(NODE_MODULES)  ## The official Node SDK against a live serv
 crash: $(VENV)/.dev  ## Kill the server at every commit, in full length
 	$(BIN)/python -m pytest -n 2 tests/crash $(ARGS)
 
+chaos: $(VENV)/.dev  ## Kill, pause and cut off servers and workers on one PostgreSQL for a minute; ARGS=--help says more
+	$(BIN)/python -m tests.chaos $(ARGS)
+
+deploy: .venvs/deploy/.installed  ## Lint the Dockerfile and compose.yaml
+	.venvs/deploy/bin/hadolint Dockerfile
+	POSTGRES_PASSWORD=x OWNER_PASSWORD=x RUNTIME_PASSWORD=x TREADLE_API_KEY=x \
+	  .venvs/deploy/bin/docker-compose --env-file deploy/env.example config --quiet
+
 lint: $(VENV)/.dev  ## Style, and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check src tests bench examples tools
@@ -87,7 +95,7 @@ lock:  ## Choose and pin the newest versions anew
 	  $(BIN)/uv pip compile --quiet pyproject.toml $$@ --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-emit-find-links --no-header --no-annotate --upgrade --output-file requirements/$$name.txt; \
 	done
-	for name in build sdk-1.21 sdk-2 node; do \
+	for name in build deploy sdk-1.21 sdk-2 node; do \
 	  $(BIN)/uv pip compile --quiet requirements/$$name.in --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-emit-find-links --no-header --no-annotate --upgrade --output-file requirements/$$name.txt; \
 	done
