@@ -293,6 +293,30 @@ class TestWithoutAKeyFromOutside:
             pass
 
 
+class TestOfServersThatStartAtOnce:
+    @pytest.fixture
+    def database_url(self, postgres):
+        return postgres
+
+    @pytest.fixture
+    def settings(self, settings):
+        return replace(settings, api_key=None)
+
+    async def test_one_makes_the_first_key(self, settings, clock):
+        made = []
+
+        def let_another_be_faster(_phase):
+            if not made:
+                with running(settings, clock=clock, show_key=made.append):
+                    pass
+
+        with running(settings, clock=clock, show_key=made.append, observe_commit=let_another_be_faster) as live:
+            client = Api(live.root, made[0])
+            assert (await client.get(ASSISTANTS)).status == 200
+            await client.close()
+        assert len(made) == 1
+
+
 async def test_a_key_from_outside_opens_the_default_project_and_is_not_stored(server, api, assistant):
     """`settings.api_key`, which `serve` takes from TREADLE_API_KEY."""
     async with database_of(server.settings) as database:

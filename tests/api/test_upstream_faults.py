@@ -240,7 +240,7 @@ class TestSilence:
     @pytest.fixture
     def settings(self, settings):
         [server] = settings.upstreams
-        quick = msgspec.structs.replace(server, first_token_timeout_seconds=0.2, silence_timeout_seconds=0.2)
+        quick = msgspec.structs.replace(server, first_token_timeout_seconds=0.5, silence_timeout_seconds=0.5)
         return msgspec.structs.replace(settings, upstreams=(quick,))
 
     async def test_before_the_first_token_it_is_tried_again(self, api, assistant, thread, upstream):
@@ -257,7 +257,7 @@ class TestSilence:
         events = await streamed(api, thread, assistant)
 
         run = await assert_failed(api, thread, events, "server_error")
-        assert "said nothing for 0.2 s" in run["last_error"]["message"]
+        assert "said nothing for 0.5 s" in run["last_error"]["message"]
 
     async def test_in_the_middle_of_the_answer_it_fails_the_run_and_hangs_up(self, api, assistant, thread, upstream):
         upstream.will_say(hang(say("It is sunny.", chunk_size=4), after_chunks=3))
@@ -265,7 +265,7 @@ class TestSilence:
         events = await streamed(api, thread, assistant)
 
         run = await assert_failed(api, thread, events, "server_error")
-        assert "said nothing for 0.2 s" in run["last_error"]["message"]
+        assert "said nothing for 0.5 s" in run["last_error"]["message"]
         assert runs.text_of((await runs.messages_of(api, thread))[1]) == "It is su"
         await asyncio.wait_for(upstream.requests[0].dropped.wait(), 10)
 

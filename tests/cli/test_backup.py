@@ -36,3 +36,13 @@ async def test_a_backup_writes_over_nothing(server, tmp_path):
     assert done.returncode == 1
     assert "is there already" in done.stderr
     assert target.read_text() == "precious"
+
+
+async def test_a_postgresql_database_is_left_to_its_own_program(treadle, environment, tmp_path):
+    environment["TREADLE_DATABASE"] = "postgresql://ada:hush@db/treadle"
+
+    done = await treadle("backup", tmp_path / "my copy")
+
+    assert done.code == 1
+    assert f"pg_dump --format=custom --file='{tmp_path}/my copy' 'postgresql://ada:***@db/treadle'" in done.err
+    assert not (tmp_path / "my copy").exists()

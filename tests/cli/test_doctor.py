@@ -1,16 +1,19 @@
 """`treadle doctor`: what it sees, what it advises, and how it ends."""
 
 import json
+import re
 import socket
 from urllib.parse import urlsplit
 
 import pytest
 from msgspec.structs import replace
 
+from tests.cli.processes import ask_for_a_run
 from tests.support.server import KEY
 from treadle.cli import doctor_database
 from treadle.settings import Settings
-from treadle.store.health import Embedded, Health
+from treadle.store import migrations
+from treadle.store.health import Embedded, Health, Shared, Worker
 
 LISTING = b'{"object":"list","data":[{"id":"tiny","object":"model"},{"id":"large","object":"model"}]}'
 
@@ -249,3 +252,115 @@ async def test_on_a_terminal_it_is_a_table(on_terminal, tmp_path, free_port):
     assert "━" in done.out
     assert "treadle serve --upstream URL" in done.out
     assert done.code == 1
+
+
+async def test_of_a_postgresql_database_it_tells_the_schema_the_workers_and_the_runs(
+    diagnose, environment, serve, start, client_of, postgres
+):
+    serving = await serve("--database", postgres, "--no-worker")
+    await ask_for_a_run(client_of(serving))
+    alone, _ = await diagnose("--database", postgres, "--port", urlsplit(serving.url).port)
+    worker = await start("worker", "--database", postgres)
+    name = (await worker.until_it_says(r"Treadle worker (\S+) works"))[1]
+
+    findings, _ = await diagnose("--database", postgres, "--port", urlsplit(serving.url).port)
+
+    known = len(migrations.available("postgres"))
+    assert f", migration {known} (this version knows {known}), synchronous_commit=on, " in findings["database"]["found"]
+    assert findings["server"]["found"] == f"Treadle answers at 127.0.0.1:{urlsplit(serving.url).port}."
+    assert findings["signals"]["state"] == "ok"
+    assert findings["clock"]["state"] == "ok"
+    assert re.fullmatch(r"\d+ of \d+ in use", findings["connections"]["found"])
+    assert alone["runs"]["found"] == "1 active, 0 held, 1 waiting for a worker"
+    assert (alone["workers"]["state"], alone["workers"]["found"]) == ("warning", "None")
+    assert findings["workers"]["state"] == "ok"
+    assert findings["workers"]["found"].startswith(f"{name} (")
+    assert findings["keys"]["found"].startswith("1 that work")
+
+
+async def test_a_postgresql_database_that_is_not_migrated_is_broken(diagnose, postgres_empty, free_port):
+    findings, code = await diagnose("--database", postgres_empty, "--port", free_port)
+
+    assert findings["database"]["state"] == "broken"
+    assert findings["database"]["advice"] == "treadle migrate"
+    assert "keys" not in findings
+    assert code == 1
+
+
+async def test_a_postgresql_database_that_does_not_answer_is_broken(diagnose, tmp_path, free_port):
+    findings, code = await diagnose("--database", f"postgresql://ada:hush@/x?host={tmp_path}", "--port", free_port)
+
+    assert findings["database"]["state"] == "broken"
+    assert "cannot be reached" in findings["database"]["found"]
+    assert "hush" not in str(findings)
+    assert code == 1
+
+
+async def test_a_url_that_cannot_be_used_is_broken_and_nothing_else_is_looked_at_in_its_place(diagnose, free_port):
+    findings, code = await diagnose("--database", "mysql://ada:hush@db/x", "--port", free_port)
+
+    assert findings["configuration"]["state"] == "broken"
+    assert "mysql://ada:***@db/x" in findings["configuration"]["found"]
+    assert "database" not in findings
+    assert code == 1
+
+
+SHARED = Shared(
+    version="18.1",
+    migration=2,
+    known=2,
+    synchronous_commit="on",
+    fsync="on",
+    read_only=False,
+    size_bytes=1,
+    connections=5,
+    max_connections=100,
+    workers=[],
+    clock_ahead_seconds=0.1,
+    hears=True,
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "check", "state", "advice"),
+    [
+        ({}, None, "ok", ""),
+        ({"fsync": "off"}, "database", "broken", "fsync = on"),
+        ({"read_only": True}, "database", "broken", "target_session_attrs=read-write"),
+        ({"connections": 91}, "connections", "warning", "max_connections"),
+        ({"hears": False}, "signals", "warning", "session mode"),
+        ({"clock_ahead_seconds": 6.0}, "clock", "warning", "NTP"),
+        ({"clock_ahead_seconds": -6.0}, "clock", "warning", "NTP"),
+    ],
+)
+def test_what_postgresql_tells_of_itself_is_judged(change, check, state, advice):
+    findings = {finding.check: finding for finding in doctor_database.shared(replace(SHARED, **change))}
+
+    assert {one.check for one in findings.values() if one.state != "ok"} == ({check} if check else set())
+    assert all(one.state == state for one in findings.values() if one.check == check)
+    assert advice in "".join(one.advice for one in findings.values())
+    assert state == "ok" or advice
+
+
+def test_a_worker_that_was_lost_is_told_and_is_none():
+    lost = Worker(id="worker_a", lease_seconds_left=-1.0, runs=3)
+
+    finding = doctor_database.workers(replace(SHARED, workers=[lost]))
+
+    assert (finding.state, finding.found) == ("warning", "None; 1 lost, whose runs go to others")
+
+
+@pytest.mark.parametrize(
+    ("runs", "state"),
+    [
+        ({}, "ok"),
+        ({"active": 2, "held": 1, "waiting": 1, "oldest_waiting_at": 990}, "ok"),
+        ({"active": 2, "held": 1, "waiting": 1, "oldest_waiting_at": 900}, "broken"),
+        ({"active": 2, "overdue": 1}, "warning"),
+    ],
+)
+def test_runs_of_a_shared_database_that_wait_long_are_broken(runs, state):
+    finding = doctor_database.shared_runs(replace(HEALTHY, database=SHARED, **runs), 1000)
+
+    assert finding.state == state
+    assert bool(finding.advice) is (state != "ok")

@@ -1,5 +1,6 @@
 """`treadle keys`: shown once, stored as a hash, and understood by a running server."""
 
+import re
 import stat
 
 import apsw
@@ -19,6 +20,16 @@ def folder(tmp_path):
 def keys(treadle, folder):
     async def run(*arguments):
         return await treadle("keys", *arguments, "--data-dir", folder)
+
+    return run
+
+
+@pytest.fixture
+def keys_of_postgres(treadle, environment, postgres):
+    environment["TREADLE_DATABASE"] = postgres
+
+    async def run(*arguments):
+        return await treadle("keys", *arguments)
 
     return run
 
@@ -131,3 +142,42 @@ async def test_a_folder_that_cannot_be_one_is_told(treadle, tmp_path, below):
     assert done.code in (1, 2)
     assert str(tmp_path / "file") in done.err
     assert "Traceback" not in done.err
+
+
+async def test_keys_of_a_postgresql_database_are_made_listed_and_revoked_beside_a_running_server(
+    keys_of_postgres, folder, postgres, clock, until
+):
+    with running(Settings(data_dir=folder, database=postgres, api_key="sk-treadle-of-the-test"), clock=clock) as live:
+        key = (await keys_of_postgres("create", "ci", "--project", "research")).out.strip()
+        client = Api(live.root, key)
+        assert (await client.get("/assistants")).status == 200
+        again = await keys_of_postgres("create", "ci")
+        listed = await keys_of_postgres("list")
+
+        done = await keys_of_postgres("revoke", "ci")
+
+        async def is_refused():
+            return (await client.get("/assistants")).status == 401
+
+        await until(is_refused)
+        await client.close()
+
+    assert again.err == "Error: There is already a key named 'ci'. Choose another name.\n"
+    assert re.search(rf"ci +│ research +│ {re.escape(key[:8])}\S+ +│ .* │ works", listed.out)
+    assert done.out == "The key 'ci' is revoked.\n"
+
+
+async def test_the_option_wins_over_the_variable(keys_of_postgres, treadle, environment, postgres):
+    environment["TREADLE_DATABASE"] = "postgresql://nowhere.invalid/x"
+
+    done = await treadle("keys", "list", "--database", postgres)
+
+    assert done.code == 0
+
+
+async def test_keys_of_a_database_without_tables_are_told_what_is_missing(treadle, postgres_empty):
+    done = await treadle("keys", "list", "--database", postgres_empty)
+
+    assert done.code == 1
+    assert done.err.startswith("Error: The database is at migration 0;")
+    assert "Run `treadle migrate`." in done.err

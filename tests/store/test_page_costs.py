@@ -13,7 +13,7 @@ from tests.store.steps import RUN, add_run, ids, page_of_steps
 from treadle import store
 from treadle.contract.pages import PageQuery
 from treadle.store import pages
-from treadle.store.pg_connections import Raw, connected
+from treadle.store.pg_connections import Raw, connect, connected
 from treadle.store.sqlite import SqliteDatabase, local
 
 SHAPES = list(product((True, False), (True, False), (True, False)))
@@ -119,18 +119,20 @@ LARGE = {
 }
 
 
-class TestOnPostgres:
-    @pytest.fixture(scope="class")
-    def database_urls(self, databases) -> Iterator[dict[str, str]]:
-        with databases.database() as empty, databases.database() as filled:
-            asyncio.run(fill(filled))
-            yield {"empty": empty, "filled": filled}
+@pytest.fixture(scope="module")
+def database_urls(databases) -> Iterator[dict[str, str]]:
+    with databases.database() as empty, databases.database() as filled:
+        asyncio.run(fill(filled))
+        yield {"empty": empty, "filled": filled}
 
+
+class TestOnPostgres:
     @pytest.fixture
     async def connection(self, database_urls, rows) -> AsyncIterator[Raw]:
         """As the server makes them."""
-        async with connected(database_urls[rows], "test") as connection:
-            yield connection
+        connection = await connect(database_urls[rows])
+        yield connection
+        await connection.close()
 
     @pytest.mark.parametrize("rows", ["empty", "filled"])
     @pytest.mark.parametrize("collection", COLLECTIONS)

@@ -176,14 +176,19 @@ class Databases:
     @contextmanager
     def database(self, *, migrated: bool = True) -> Iterator[str]:
         """The URL of a new database, migrated or empty, which is dropped at the end of the block."""
-        if migrated and self._template is None:
-            self._template = self._create("template0")
-            self._wait(store.migrate(self._url_of(self._template)))
-        name = self._create(self._template if migrated and self._template else "template0")
+        name = self._create(self._migrated() if migrated else "template0")
         try:
             yield self._url_of(name)
         finally:
             self._drop(name)
+
+    def _migrated(self) -> str:
+        """The database that migrated ones are copies of."""
+        if self._template is None:
+            name = self._create("template0")
+            self._wait(store.migrate(self._url_of(name)))
+            self._template = name
+        return self._template
 
     def _create(self, template: str) -> str:
         name = f"{self._prefix}_{next(self._numbers)}"

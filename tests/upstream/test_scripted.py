@@ -115,6 +115,18 @@ async def test_rounds_answer_by_how_far_a_run_has_come_and_how_often_it_asks():
     assert next_run is None
 
 
+async def test_a_model_may_have_rounds_of_its_own():
+    async with (
+        ScriptedUpstream(rounds=[[say("Any.")]], rounds_of={"sunny": [[say("Sunny.")]]}) as server,
+        openai.AsyncOpenAI(base_url=server.base_url, api_key="any") as client,
+    ):
+        said = [await answer(client, model=model) for model in ("sunny", "cloudy")]
+        listed = [model.id async for model in await client.models.list()]
+
+    assert said == ["Sunny.", "Any."]
+    assert listed == ["scripted", "sunny"]
+
+
 async def test_a_function_may_choose_the_turn():
     async with (
         ScriptedUpstream(choose=lambda request: say(request.body["model"])) as server,

@@ -22,6 +22,8 @@ MAX_ARGUMENTS: Final = 100
 # Shapes kept on a connection. There are some dozens; those with many messages or steps come and go.
 MAX_FUNCTIONS: Final = 200
 MISSED: Final = "TRD01"
+# Two statements in one message are a transaction. Our functions go with the connection: for them no disk is waited for.
+_NOT_DURABLE: Final = "SET LOCAL synchronous_commit = off;"
 
 
 class Part(NamedTuple):
@@ -67,7 +69,9 @@ def arguments_of(entries: Sequence[Entry]) -> list[Value]:
 class Functions:
     """Makes the functions. The types of a statement's arguments are asked of the server once in a process."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, most: int = MAX_FUNCTIONS) -> None:
+        """`most` are kept on a connection; then the oldest goes."""
+        self._most = most
         self._types: dict[str, tuple[str, ...]] = {}
 
     async def call_of(self, connection: Connection, shape: Shape) -> Call:
@@ -76,12 +80,12 @@ class Functions:
         if found is not None:
             return found[1]
         types = [await self._types_of(connection.raw, part.sql) for part in shape]
-        if len(connection.calls) >= MAX_FUNCTIONS:
+        if len(connection.calls) >= self._most:
             oldest, _call = connection.calls.pop(next(iter(connection.calls)))
-            await connection.raw.execute(f"DROP FUNCTION {oldest}")
+            await connection.raw.execute(f"{_NOT_DURABLE} DROP FUNCTION {oldest}")
         connection.made += 1
         name = f"pg_temp.batch_{connection.made}"
-        await connection.raw.execute(definition(name, shape, types))
+        await connection.raw.execute(f"{_NOT_DURABLE} {definition(name, shape, types)}")
         marks = ", ".join(f"${number}" for number in range(1, sum(map(len, types)) + 1))
         call = await connection.raw.prepare(f"SELECT {name}({marks})")
         connection.calls[shape] = name, call

@@ -28,6 +28,7 @@ class PostgresSignals:
 
     def __init__(self, url: str, pool: Pool) -> None:
         self._url, self._pool = url, pool
+        self._raw: Raw | None = None
         self._listening: asyncio.Task[None] | None = None
 
     async def send(self, to: str, messages: Sequence[str]) -> None:
@@ -35,13 +36,15 @@ class PostgresSignals:
             await self._pool.run(lambda connection: connection.raw.fetch(_NOTIFY, to, list(messages)))
 
     async def listen(self, address: str, heard: Heard, *, reconnected: Callable[[], None]) -> None:
-        raw = await self._listener(address, heard)
-        self._listening = asyncio.create_task(self._listen_until_closed(raw, address, heard, reconnected))
+        self._raw = await self._listener(address, heard)
+        self._listening = asyncio.create_task(self._listen_until_closed(self._raw, address, heard, reconnected))
 
     async def close(self) -> None:
         if self._listening is not None:
             self._listening.cancel()
             await asyncio.wait({self._listening})
+        if self._raw is not None:
+            await close(self._raw)
 
     async def _listener(self, address: str, heard: Heard) -> Raw:
         """A connection that listens. Raises DatabaseUnavailable."""
@@ -56,15 +59,12 @@ class PostgresSignals:
         return raw
 
     async def _listen_until_closed(self, raw: Raw, address: str, heard: Heard, reconnected: Callable[[], None]) -> None:
-        try:
-            while True:
-                await _lost(raw)
-                log.warning("signals lost", address=address)
-                raw = await self._listener_again(address, heard)
-                log.info("signals are back", address=address)
-                reconnected()
-        finally:
-            await close(raw)
+        while True:
+            await _lost(raw)
+            log.warning("signals lost", address=address)
+            self._raw = raw = await self._listener_again(address, heard)
+            log.info("signals are back", address=address)
+            reconnected()
 
     async def _listener_again(self, address: str, heard: Heard) -> Raw:
         wait = RETRY_SECONDS

@@ -1,6 +1,7 @@
 """The PostgreSQL dialect: each read, and nearly each batch, is one round trip (see `pg_batches`)."""
 
 import asyncio
+import random
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any, Final, TypeVar
 
@@ -16,9 +17,10 @@ from treadle.store.pg_signals import PostgresSignals
 
 __all__ = ["PostgresDatabase", "connected", "migrate"]
 
-# Of those that meet at the same rows, at least one gets through each time.
-MAX_TRIES: Final = 20
+MAX_TRIES: Final = 10
+RETRY_SECONDS: Final = 0.02
 _THREAD: Final = PREFIXES["thread"]
+_BULK: Final = "bulk"
 
 T = TypeVar("T")
 
@@ -33,7 +35,7 @@ class PostgresDatabase:
         self._observe: CommitObserver = observe_commit or (lambda phase: None)
         self._functions = Functions()
         self._commits: set[asyncio.Task[Any]] = set()
-        # By thread, the last of its commits that are under way.
+        # By queue, the last of its commits that are under way.
         self._last: dict[str, asyncio.Task[Any]] = {}
         self._is_closed = False
         self.signals = PostgresSignals(url, self._pool)
@@ -65,9 +67,9 @@ class PostgresDatabase:
         return await self._to_its_end(self._until_no_conflict(write))
 
     async def commit(self, batch: Batch) -> None:
-        threads = _threads_of(batch)
-        before = {self._last[id] for id in threads if id in self._last} if batch.entries else set(self._commits)
-        await self._to_its_end(self._commit(batch, before), threads)
+        queues = _queues_of(batch)
+        before = {self._last[name] for name in queues if name in self._last} if batch.entries else set(self._commits)
+        await self._to_its_end(self._commit(batch, before), queues)
 
     async def close(self) -> None:
         self._is_closed = True
@@ -75,21 +77,21 @@ class PostgresDatabase:
         await _over(set(self._commits))
         await self._pool.close()
 
-    async def _to_its_end(self, work: Coroutine[Any, Any, T], threads: Iterable[str] = ()) -> T:
+    async def _to_its_end(self, work: Coroutine[Any, Any, T], queues: Iterable[str] = ()) -> T:
         """Await `work`, which goes on when the caller is cancelled."""
         if self._is_closed:
             work.close()
             raise DatabaseUnavailable("The database is closed.")
         task = asyncio.create_task(work)
         self._commits.add(task)
-        for id in threads:
-            self._last[id] = task
+        for name in queues:
+            self._last[name] = task
 
         def forget(task: asyncio.Task[T]) -> None:
             self._commits.discard(task)
-            for id in threads:
-                if self._last.get(id) is task:
-                    del self._last[id]
+            for name in queues:
+                if self._last.get(name) is task:
+                    del self._last[name]
 
         task.add_done_callback(forget)
         return await asyncio.shield(task)
@@ -133,11 +135,13 @@ class PostgresDatabase:
             raise
 
     async def _until_no_conflict(self, work: Callable[[Connection], Coroutine[Any, Any, T]]) -> T:
-        for _ in range(MAX_TRIES):
+        for number in range(1, MAX_TRIES + 1):
             try:
                 return await self._pool.run(work)
             except CONFLICTS as error:
                 conflict = error
+            # Who waited for our locks goes first: otherwise we would only meet again.
+            await asyncio.sleep(RETRY_SECONDS * number * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
         raise DatabaseUnavailable(f"Others write to the same rows all the time: {conflict}") from conflict
 
 
@@ -150,9 +154,10 @@ async def migrate(url: str) -> list[str]:
         return await migrations.apply_postgres(raw)
 
 
-def _threads_of(batch: Batch) -> set[str]:
-    """The threads whose rows a batch is about: all that it names."""
-    return {text for entry in batch.entries for text in _texts(entry) if text.startswith(_THREAD)}
+def _queues_of(batch: Batch) -> set[str]:
+    """In which queues a batch waits: that of each thread it names, and that of all bulk work."""
+    threads = {text for entry in batch.entries for text in _texts(entry) if text.startswith(_THREAD)}
+    return threads | {_BULK} if batch.bulk else threads
 
 
 def _texts(entry: Entry) -> list[str]:

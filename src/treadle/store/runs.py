@@ -107,17 +107,18 @@ async def due(database: Database, *, now: int, limit: int) -> list[RunRow]:
     return [_row(row) for row in rows]
 
 
-async def claim(database: Database, worker_id: str, *, limit: int) -> list[RunRow]:
-    """Claim runs that have work to do and no worker, the oldest first: queued ones, those left behind by a worker
-    whose lease is over, and those still to be cancelled. Other workers may claim others at the same time.
+async def claim(database: Database, worker_id: str, *, limit: int, take_over: bool = True) -> list[RunRow]:
+    """Claim runs that have work to do and no worker, the oldest first: queued ones, those still to be cancelled, and
+    with `take_over` those left behind by a worker whose lease is over. Others may claim others at the same time.
 
     The fence goes up, and for a run whose turn had begun the count of takeovers (R-9). The status stays.
     """
+    is_free = f"(lease_owner IS NULL OR NOT {workers.LEASE_RUNS})" if take_over else "lease_owner IS NULL"
     rows = await database.fetch_written(
         Statement(
             "WITH free AS MATERIALIZED ("  # noqa: S608 - our own words only
             f"SELECT thread_id, id FROM runs WHERE status IN {WORK} "
-            f"AND (lease_owner IS NULL OR NOT {workers.LEASE_RUNS}) ORDER BY seq LIMIT $1 FOR UPDATE SKIP LOCKED) "
+            f"AND {is_free} ORDER BY seq LIMIT $1 FOR UPDATE SKIP LOCKED) "
             "UPDATE runs SET lease_owner = $2, executor = $2, fence = fence + 1, version = version + 1, "
             "takeovers = takeovers + CASE WHEN status = 'queued' THEN 0 ELSE 1 END "
             f"WHERE (thread_id, id) IN (SELECT thread_id, id FROM free) RETURNING {_COLUMNS}",

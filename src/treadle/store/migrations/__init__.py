@@ -68,7 +68,7 @@ async def apply_postgres(
     """
     files = available("postgres") if files is None else files
     # The lock goes with the connection at the latest.
-    await connection.execute("SELECT pg_advisory_lock($1)", _LOCK, timeout=None)
+    await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
     await connection.execute(
         "CREATE TABLE IF NOT EXISTS migrations (number BIGINT PRIMARY KEY, name TEXT NOT NULL, "
         "applied_at BIGINT NOT NULL, works_from BIGINT NOT NULL)"
@@ -77,7 +77,7 @@ async def apply_postgres(
     missing = files[applied:]
     for number, (name, sql) in enumerate(missing, applied + 1):
         async with connection.transaction():
-            await connection.execute(sql, timeout=None)
+            await connection.execute(sql)
             await connection.execute(
                 "INSERT INTO migrations VALUES ($1, $2, extract(epoch FROM now())::bigint, $3)",
                 number,

@@ -9,8 +9,8 @@ import re
 import struct
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
-from types import TracebackType
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType, TracebackType
 from typing import Any, NoReturn, Self
 
 import msgspec
@@ -58,14 +58,16 @@ class Steady(Struct, frozen=True, kw_only=True):
 class ScriptedUpstream:
     """Use it as an async context manager; meanwhile it listens at `base_url`. `requests` holds what came, in order.
 
-    A turn is chosen by `choose` when given, else by the script's rounds, else the next of the script's turns and of
-    what `will_say` added. A request with no turn left is answered 400. With `steady` nothing is chosen or recorded.
+    A turn is chosen by `choose` when given, else by the rounds of the request's model or of all models, else the next
+    of the script's turns and of what `will_say` added. A request with no turn left is answered 400. With `steady`
+    nothing is chosen or recorded.
     """
 
     def __init__(
         self,
         *script: Turn,
         rounds: Iterable[Iterable[Turn]] = (),
+        rounds_of: Mapping[str, Iterable[Iterable[Turn]]] = MappingProxyType({}),
         choose: Callable[[Received], Turn] | None = None,
         steady: Steady | None = None,
         models: Iterable[str] = ("scripted",),
@@ -76,9 +78,10 @@ class ScriptedUpstream:
     ) -> None:
         self.requests: list[Received] = []
         self._turns = deque(script)
-        self._rounds = tuple(tuple(variants) for variants in rounds)
+        self._rounds = _kept(rounds)
+        self._rounds_of = {model: _kept(its_rounds) for model, its_rounds in rounds_of.items()}
         self._choose, self._steady = choose, steady
-        self._models, self._api_key = tuple(models), api_key
+        self._models, self._api_key = (*models, *self._rounds_of), api_key
         self._host, self._port, self._clock = host, port, clock
         self._asked: Counter[bytes] = Counter()
         self._arrived = asyncio.Condition()
@@ -87,7 +90,7 @@ class ScriptedUpstream:
     @classmethod
     def of(cls, script: Script, **options: Any) -> Self:
         """From a script file. `options` are the constructor's; Any: they are of many types."""
-        return cls(*script.turns, rounds=script.rounds, **options)
+        return cls(*script.turns, rounds=script.rounds, rounds_of=script.rounds_of, **options)
 
     async def __aenter__(self) -> Self:
         app = web.Application(client_max_size=_MAX_BODY_BYTES, middlewares=[self._guard])
@@ -171,9 +174,10 @@ class ScriptedUpstream:
     def _next_turn(self, received: Received, body: Json) -> Turn | None:
         if self._choose is not None:
             return self._choose(received)
-        if not self._rounds:
+        rounds = self._rounds_of.get(body.get("model", ""), self._rounds)
+        if not rounds:
             return self._turns.popleft() if self._turns else None
-        variants = self._rounds[min(_tool_rounds(body), len(self._rounds) - 1)]
+        variants = rounds[min(_tool_rounds(body), len(rounds) - 1)]
         prompt = hashlib.sha256(msgspec.json.encode(body.get("messages"))).digest()
         self._asked[prompt] += 1
         return variants[min(self._asked[prompt], len(variants)) - 1] if variants else None
@@ -209,6 +213,10 @@ class ScriptedUpstream:
             self.requests.append(received)
             self._arrived.notify_all()
         return received
+
+
+def _kept(rounds: Iterable[Iterable[Turn]]) -> tuple[tuple[Turn, ...], ...]:
+    return tuple(tuple(variants) for variants in rounds)
 
 
 async def _stream_steadily(steady: Steady, request: web.Request) -> web.StreamResponse:

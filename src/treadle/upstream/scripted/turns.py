@@ -88,11 +88,13 @@ class Script(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`turns` are used up, one per request. With `rounds` the request decides instead.
 
     `rounds[n]` answers a prompt that has n rounds of tool calls after its last user message; its k-th entry the k-th
-    time that very prompt comes. Past the end of either list its last entry stays.
+    time that very prompt comes. Past the end of either list its last entry stays. A model named in `rounds_of` has
+    rounds of its own.
     """
 
     turns: tuple[Turn, ...] = ()
     rounds: tuple[tuple[Turn, ...], ...] = ()
+    rounds_of: dict[str, tuple[tuple[Turn, ...], ...]] = {}
 
 
 def say(

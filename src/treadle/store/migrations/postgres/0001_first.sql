@@ -28,7 +28,7 @@ CREATE TABLE assistants (
     project_id TEXT COLLATE "C" NOT NULL,
     created_at BIGINT NOT NULL,
     version BIGINT NOT NULL,
-    doc BYTEA STORAGE MAIN NOT NULL
+    doc BYTEA NOT NULL
 );
 CREATE INDEX assistants_in_order ON assistants (project_id, created_at, seq);
 CREATE UNIQUE INDEX assistants_by_id ON assistants (id);
@@ -39,7 +39,7 @@ CREATE TABLE threads (
     project_id TEXT COLLATE "C" NOT NULL,
     created_at BIGINT NOT NULL,
     version BIGINT NOT NULL,
-    doc BYTEA STORAGE MAIN NOT NULL
+    doc BYTEA NOT NULL
 );
 CREATE INDEX threads_in_order ON threads (project_id, created_at, seq);
 CREATE UNIQUE INDEX threads_by_id ON threads (id);
@@ -52,7 +52,7 @@ CREATE TABLE messages (
     created_at BIGINT NOT NULL,
     status TEXT COLLATE "C" NOT NULL,
     version BIGINT NOT NULL,
-    doc BYTEA STORAGE MAIN NOT NULL
+    doc BYTEA NOT NULL
 ) WITH (fillfactor = 80);
 CREATE INDEX messages_in_order ON messages (thread_id, created_at, seq);
 CREATE INDEX messages_of_run ON messages (thread_id, run_id, created_at, seq) WHERE run_id IS NOT NULL;
@@ -73,7 +73,7 @@ CREATE TABLE runs (
     due_at BIGINT,
     needs TEXT NOT NULL,
     include TEXT NOT NULL,
-    doc BYTEA STORAGE MAIN NOT NULL
+    doc BYTEA NOT NULL
 ) WITH (fillfactor = 70);
 CREATE INDEX runs_in_order ON runs (thread_id, created_at, seq);
 CREATE INDEX runs_due ON runs (due_at) WHERE due_at IS NOT NULL;
@@ -90,7 +90,7 @@ CREATE TABLE run_steps (
     turn BIGINT NOT NULL,
     status TEXT COLLATE "C" NOT NULL,
     created_at BIGINT NOT NULL,
-    doc BYTEA STORAGE MAIN NOT NULL,
+    doc BYTEA NOT NULL,
     PRIMARY KEY (thread_id, run_id, seq)
 ) WITH (fillfactor = 80);
 CREATE UNIQUE INDEX run_steps_by_id ON run_steps (thread_id, run_id, id);
@@ -99,7 +99,7 @@ CREATE TABLE turns (
     thread_id TEXT COLLATE "C" NOT NULL,
     run_id TEXT COLLATE "C" NOT NULL,
     turn BIGINT NOT NULL,
-    doc BYTEA STORAGE MAIN NOT NULL,
+    doc BYTEA NOT NULL,
     PRIMARY KEY (thread_id, run_id, turn)
 ) WITH (fillfactor = 80);
 
@@ -122,13 +122,17 @@ CREATE TABLE deleted_threads (
     deleted_at BIGINT NOT NULL
 );
 
+-- Not in CREATE TABLE, where version 15 does not know STORAGE.
 DO $$
 DECLARE
     of_table TEXT;
 BEGIN
     FOREACH of_table IN ARRAY ARRAY['assistants', 'threads', 'messages', 'runs', 'run_steps', 'turns'] LOOP
-        EXECUTE format('ALTER TABLE %I ALTER COLUMN doc SET COMPRESSION lz4', of_table);
+        EXECUTE format('ALTER TABLE %I ALTER COLUMN doc SET STORAGE MAIN', of_table);
+        BEGIN
+            EXECUTE format('ALTER TABLE %I ALTER COLUMN doc SET COMPRESSION lz4', of_table);
+        EXCEPTION
+            WHEN feature_not_supported THEN NULL;
+        END;
     END LOOP;
-EXCEPTION
-    WHEN feature_not_supported THEN NULL;
 END $$;
