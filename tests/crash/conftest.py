@@ -19,21 +19,28 @@ Tally = Callable[[int, Sequence[float]], None]
 TABLE = "crash"
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.slow)])
+def database_url(request: pytest.FixtureRequest) -> str | None:
+    """SQLite is enough for every day; `make crash` has both."""
+    return None if request.param == "sqlite" else request.getfixturevalue("postgres")
+
+
 @pytest.fixture
-async def mortal(tmp_path: Path, upstream: ScriptedUpstream) -> AsyncIterator[MortalServer]:
+async def mortal(tmp_path: Path, upstream: ScriptedUpstream, database_url: str | None) -> AsyncIterator[MortalServer]:
     """A server in a process of its own, with `upstream` behind it."""
-    async with MortalServer(tmp_path / "data", upstream.base_url) as server:
+    async with MortalServer(tmp_path / "data", upstream.base_url, database_url=database_url) as server:
         yield server
 
 
 @pytest.fixture
-async def begin(tmp_path: Path) -> AsyncIterator[Begin]:
+async def begin(tmp_path: Path, database_url: str | None) -> AsyncIterator[Begin]:
     """`await begin(rounds, streamed=True)`: a server before a model server with that script."""
     async with AsyncExitStack() as stack:
 
         async def trial(rounds: Rounds, *, streamed: bool, beside: Beside | None = None) -> Trial:
             upstream = await stack.enter_async_context(ScriptedUpstream(rounds=rounds))
-            server = await stack.enter_async_context(MortalServer(tmp_path / "data", upstream.base_url))
+            server = MortalServer(tmp_path / "data", upstream.base_url, database_url=database_url)
+            await stack.enter_async_context(server)
             return Trial(server, upstream, rounds, streamed=streamed, beside=beside)
 
         yield trial

@@ -5,11 +5,10 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-import apsw
-
 from tests.crash.process import LOST, MortalServer
 from tests.support.api import Event, Json
 from treadle.engine.lifecycle import NEXT, TERMINAL
+from treadle.store import Database, Statement
 
 IDS = {"X-Treadle-Event-Ids": "1"}
 TABLES = {"thread": "threads", "thread.message": "messages", "thread.run": "runs", "thread.run.step": "run_steps"}
@@ -120,17 +119,17 @@ class Conversation:
         self.answered.add(answer["id"])
         return answer
 
-    def compare(self, plan: str, database: apsw.Connection) -> None:
+    async def compare(self, plan: str, database: Database) -> None:
         """An autopsy: whatever the client was told is in the rows, or they are further (S-11)."""
         self.deaths += 1
         for told in self.told.values():
-            row = document(database, told)
+            row = await document(database, told)
             if row is None:
                 self._may_be_replaced(told)
             elif "status" in told:
                 assert row["status"] in _from_here_on(told), (told, row)
         if self.streamed and self.thread and self.deaths == 1 and plan.startswith("published"):
-            self._compare_published(database)
+            await self._compare_published(database)
 
     def _may_be_replaced(self, told: Json) -> None:
         """A redo replaces what the life before left unfinished (R-9); nothing else goes away."""
@@ -138,10 +137,11 @@ class Conversation:
         assert told["id"] not in self.answered, told
         assert told["status"] not in FINISHED, told
 
-    def _compare_published(self, database: apsw.Connection) -> None:
+    async def _compare_published(self, database: Database) -> None:
         """The last event is with the client: no row is a step further than what it was told."""
         for table in ("runs", "run_steps"):
-            for (doc,) in database.execute(f"SELECT doc FROM {table} WHERE thread_id = ?", (self.thread["id"],)):
+            of_thread = Statement(f"SELECT doc FROM {table} WHERE thread_id = $1", (self.thread["id"],))
+            for (doc,) in await database.fetch_all(of_thread):
                 row = json.loads(doc)
                 assert self.told.get(row["id"], {}).get("status") == row["status"], row
 
@@ -196,9 +196,9 @@ def text(message: Json) -> str:
     return "".join(part["text"]["value"] for part in message["content"])
 
 
-def document(database: apsw.Connection, told: Json) -> Json:
+async def document(database: Database, told: Json) -> Json:
     """The row's document of an object that a client was told of; None when there is none."""
-    row = database.execute(f"SELECT doc FROM {TABLES[told['object']]} WHERE id = ?", (told["id"],)).fetchone()
+    row = await database.fetch_one(Statement(f"SELECT doc FROM {TABLES[told['object']]} WHERE id = $1", (told["id"],)))
     return json.loads(row[0]) if row else None
 
 

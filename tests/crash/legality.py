@@ -5,10 +5,9 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import apsw
-
 from tests.crash.conversation import FINISHED, THANKS, Conversation, output, text
 from tests.support.api import Json
+from treadle.store import Database, Statement
 from treadle.upstream.scripted import Received, Turn
 
 Rounds = Sequence[Sequence[Turn]]
@@ -43,7 +42,8 @@ async def check(conversation: Conversation, rounds: Rounds, asked: Sequence[Rece
 
     _check_told(conversation, {object["id"]: object for object in [run, *steps, *messages]})
     _check_prompts(asked)
-    _check_rows(conversation, run, steps, messages)
+    async with conversation.server.database() as database:
+        await _check_rows(database, conversation.thread["id"], run, steps, messages)
     return shape
 
 
@@ -109,25 +109,26 @@ def _check_prompts(asked: Sequence[Received]) -> None:
     assert sorted(answered_rounds) == list(range(len(prompts)))
 
 
-def _check_rows(conversation: Conversation, run: Json, steps: list[Json], messages: list[Json]) -> None:
+async def _check_rows(database: Database, thread_id: str, run: Json, steps: list[Json], messages: list[Json]) -> None:
     """No row of the thread is left over or missing."""
-    database = apsw.Connection(str(conversation.server.database), flags=apsw.SQLITE_OPEN_READONLY)
 
-    def rows(sql: str) -> list[tuple[Any, ...]]:
-        return database.execute(f"{sql} ORDER BY 1", (conversation.thread["id"],)).fetchall()
+    async def rows(sql: str) -> list[tuple[Any, ...]]:
+        return [tuple(row) for row in await database.fetch_all(Statement(f"{sql} ORDER BY 1", (thread_id,)))]
 
-    assert rows("SELECT lease_owner, due_at, status FROM runs WHERE thread_id = ?") == [(None, None, "completed")]
-    assert rows("SELECT id FROM run_steps WHERE thread_id = ?") == [
+    assert await rows("SELECT lease_owner, due_at, status FROM runs WHERE thread_id = $1") == [
+        (None, None, "completed")
+    ]
+    assert await rows("SELECT id FROM run_steps WHERE thread_id = $1") == [
         (id,) for id in sorted(step["id"] for step in steps)
     ]
-    assert rows("SELECT id FROM messages WHERE thread_id = ?") == [
+    assert await rows("SELECT id FROM messages WHERE thread_id = $1") == [
         (id,) for id in sorted(one["id"] for one in messages)
     ]
-    turns = rows("SELECT DISTINCT turn FROM run_steps WHERE thread_id = ?")
-    assert rows("SELECT turn FROM turns WHERE thread_id = ?") == turns == [(turn,) for turn in range(len(turns))]
+    turns = await rows("SELECT DISTINCT turn FROM run_steps WHERE thread_id = $1")
+    assert await rows("SELECT turn FROM turns WHERE thread_id = $1") == turns == [(turn,) for turn in range(len(turns))]
     # A step or a message that a redo replaced keeps its place (P-8), under the run and the thread.
-    gone = rows("SELECT id FROM tombstones WHERE scope = ?1 OR scope GLOB ?1 || '/*'")
+    of_thread = "scope = $1 OR substr(scope, 1, length($1) + 1) = $1 || '/'"
+    gone = await rows(f"SELECT id FROM tombstones WHERE {of_thread}")
     assert [id for (id,) in gone if id in {object["id"] for object in [*steps, *messages]}] == []
-    scopes = rows("SELECT DISTINCT scope FROM tombstones WHERE scope = ?1 OR scope GLOB ?1 || '/*'")
-    assert {scope for (scope,) in scopes} <= {conversation.thread["id"], f"{conversation.thread['id']}/{run['id']}"}
-    database.close()
+    scopes = await rows(f"SELECT DISTINCT scope FROM tombstones WHERE {of_thread}")
+    assert {scope for (scope,) in scopes} <= {thread_id, f"{thread_id}/{run['id']}"}

@@ -1,4 +1,4 @@
-"""The server under test as its tester sees it: one data folder, one port, and as many lives as it takes."""
+"""The server under test as its tester sees it: one database, one port, and as many lives as it takes."""
 
 import asyncio
 import shutil
@@ -7,40 +7,43 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import apsw
 import httpx2
 
 from tests.support.api import Api
 from tests.support.server import KEY
-from treadle.store.sqlite import FILE_NAME
+from treadle import store
+from treadle.store import Batch, Database
 
 ROOT = Path(__file__).parents[2]
 # What a client sees of a server that dies, or has died.
 LOST = httpx2.TransportError
 DEADLINE_SECONDS = 20.0
 
-Autopsy = Callable[[str, apsw.Connection], None]
+Autopsy = Callable[[str, Database], Awaitable[object]]
 
 
 class MortalServer:
     """Use it as an async context manager. `api` talks to it through all its lives.
 
-    `deaths` are the orders it died by, see `kill_at`. `autopsy`, when set, is called with such an order and a copy of
-    the database after each death, before the next life changes it. `plans` are the orders of the next lives; in them
+    `deaths` are the orders it died by, see `kill_at`. `autopsy`, when set, is called with such an order and the
+    database, or a copy of it, after each death, before the next life changes it. `plans` are the orders of the next lives; in them
     the commits of the start count. Its clock is `ahead` by so many seconds, from its next life on.
     """
 
-    def __init__(self, data_dir: Path, upstream_url: str, *options: str) -> None:
-        self.data_dir = data_dir
+    def __init__(self, data_dir: Path, upstream_url: str, *options: str, database_url: str | None = None) -> None:
+        self.data_dir, self._database_url = data_dir, database_url
         self.deaths: list[str] = []
         self.started_at = 0.0
         self.autopsy: Autopsy | None = None
         self._upstream_url, self._options = upstream_url, list(options)
+        if database_url is not None:
+            self._options += ["--database", database_url]
         self.ahead, self.plans = 0.0, list[str]()
         self._plan = "never"
         self._port = _Port()
@@ -66,9 +69,11 @@ class MortalServer:
     def lives(self) -> int:
         return len(self.deaths) + 1
 
-    @property
-    def database(self) -> Path:
-        return self.data_dir / FILE_NAME
+    @asynccontextmanager
+    async def database(self) -> AsyncIterator[Database]:
+        """Its database, also beside it."""
+        async with _opened(self.data_dir, self._database_url) as database:
+            yield database
 
     async def start(self) -> None:
         """Returns when it listens; if it dies before that, when its next life does."""
@@ -138,12 +143,22 @@ class MortalServer:
         async with asyncio.timeout(DEADLINE_SECONDS):
             assert await self._process.wait() == -signal.SIGKILL, "the server was not killed, it stopped"
         self.deaths.append(self._plan)
-        if self.autopsy is not None:
+        if self._database_url is not None:
+            async with self.database() as database:
+                await self._examine(database)
+                # The next life need not wait until the lease of this one is over; other tests do.
+                batch = Batch()
+                batch.write(store.workers.void_leases(), rows=None)
+                await database.commit(batch)
+        elif self.autopsy is not None:
             with tempfile.TemporaryDirectory() as copy:
                 shutil.copytree(self.data_dir, copy, dirs_exist_ok=True)
-                connection = apsw.Connection(str(Path(copy) / FILE_NAME))
-                self.autopsy(self._plan, connection)
-                connection.close()
+                async with _opened(Path(copy), None) as database:
+                    await self._examine(database)
+
+    async def _examine(self, database: Database) -> None:
+        if self.autopsy is not None:
+            await self.autopsy(self._plan, database)
 
     def _order(self, line: str) -> None:
         assert self._process.stdin is not None
@@ -154,6 +169,15 @@ class MortalServer:
         assert self._process.stdout is not None
         async with asyncio.timeout(DEADLINE_SECONDS):
             return (await self._process.stdout.readline()).decode()
+
+
+@asynccontextmanager
+async def _opened(data_dir: Path, url: str | None) -> AsyncIterator[Database]:
+    database = await store.open_database(data_dir, url, exclusive=False)
+    try:
+        yield database
+    finally:
+        await database.close()
 
 
 class _Port:

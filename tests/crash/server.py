@@ -63,6 +63,9 @@ class Executioner:
                 die()
         elif phase == "before" and self._phase == "published" and self._counted[phase] > self._number:
             # The commit after the last one must not come between its events and our death.
+            if threading.current_thread() is threading.main_thread():
+                # On PostgreSQL this is the event loop, which has to bring the events to the sockets.
+                raise asyncio.CancelledError
             wait_for_death()
 
 
@@ -84,6 +87,9 @@ def main() -> None:
     settings = Settings(
         port=options.port,
         data_dir=options.data_dir,
+        database=options.database,
+        # Renewing it is a commit, too: none may come between those that are counted.
+        lease_seconds=3600.0,
         upstreams=(UpstreamSettings(name="scripted", base_url=options.upstream),),
         api_key=KEY,
         max_runs=options.max_runs,
@@ -125,6 +131,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("data_dir", type=Path)
     parser.add_argument("upstream", metavar="upstream_url")
     parser.add_argument("port", type=int, help="0 takes a free one")
+    parser.add_argument("--database", metavar="URL")
     parser.add_argument("--ahead", type=float, default=0.0, metavar="SECONDS", help="how far the clock is ahead")
     parser.add_argument("--kill", default="never", metavar="PHASE:N")
     parser.add_argument("--max-runs", type=int, default=1000)

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 
-import apsw
 import pytest
 
 from tests.crash.conversation import text
@@ -12,6 +11,7 @@ from tests.crash.process import LOST, MortalServer
 from tests.crash.trial import ASSISTANT
 from tests.support.api import Json
 from treadle.engine.lifecycle import LIFETIME_SECONDS, TERMINAL
+from treadle.store import Database, Statement
 from treadle.store.threads import REMOVED_AT_ONCE
 from treadle.upstream.scripted import ScriptedUpstream, function_call, hang, say
 
@@ -123,7 +123,8 @@ async def test_t_7_a_deletion_that_dies_at_any_commit_leaves_nothing_and_loses_n
 ):
     async def nothing_is_left() -> bool:
         await mortal.tend()
-        return not any(rows(mortal, run["thread_id"]).values())
+        async with mortal.database() as database:
+            return not any((await rows_of(database, run["thread_id"])).values())
 
     run = await unfinished(question)
     await mortal.kill_at("never")
@@ -170,10 +171,15 @@ async def test_t_7_the_remains_of_a_long_thread_are_removed_by_the_next_life(mor
     message = {"role": "user", "content": "And another thing."}
     await asyncio.gather(*(mortal.api.created(messages, message) for _ in range(REMOVED_AT_ONCE + 20)))
     at_death: list[dict[str, int]] = []
-    mortal.autopsy = lambda plan, database: at_death.append(rows_of(database, thread["id"]))
+
+    async def count(_plan: str, database: Database) -> None:
+        at_death.append(await rows_of(database, thread["id"]))
 
     async def nothing_is_left() -> bool:
-        return not any(rows(mortal, thread["id"]).values())
+        async with mortal.database() as database:
+            return not any((await rows_of(database, thread["id"])).values())
+
+    mortal.autopsy = count
 
     await mortal.kill_at("after:2")  # the deletion itself, then the first part of the remains
     with contextlib.suppress(LOST):
@@ -185,22 +191,15 @@ async def test_t_7_the_remains_of_a_long_thread_are_removed_by_the_next_life(mor
     await until(nothing_is_left)
 
 
-def rows(server: MortalServer, thread_id: str) -> dict[str, int]:
-    database = apsw.Connection(str(server.database), flags=apsw.SQLITE_OPEN_READONLY)
-    try:
-        return rows_of(database, thread_id)
-    finally:
-        database.close()
-
-
-def rows_of(database: apsw.Connection, thread_id: str) -> dict[str, int]:
+async def rows_of(database: Database, thread_id: str) -> dict[str, int]:
     """How many rows each table has of the thread."""
     conditions = {
-        **dict.fromkeys(("threads", "deleted_threads"), "id = ?"),
-        **dict.fromkeys(("messages", "runs", "run_steps", "turns"), "thread_id = ?"),
-        "tombstones": "scope GLOB ? || '*'",
+        **dict.fromkeys(("threads", "deleted_threads"), "id = $1"),
+        **dict.fromkeys(("messages", "runs", "run_steps", "turns"), "thread_id = $1"),
+        "tombstones": "substr(scope, 1, length($1)) = $1",
     }
-    return {
-        table: next(database.execute(f"SELECT count(*) FROM {table} WHERE {condition}", (thread_id,)))[0]
-        for table, condition in conditions.items()
-    }
+    counts: dict[str, int] = {}
+    for table, condition in conditions.items():
+        row = await database.fetch_one(Statement(f"SELECT count(*) FROM {table} WHERE {condition}", (thread_id,)))
+        counts[table] = row[0] if row else 0
+    return counts

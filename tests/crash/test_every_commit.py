@@ -37,6 +37,7 @@ SLOW_ROUNDS = [
 ]
 
 
+@pytest.mark.parametrize("database_url", ["sqlite", "postgres"], indirect=True)
 @pytest.mark.parametrize("phase", PHASES)
 @pytest.mark.parametrize("streamed", [True, False], ids=["streamed", "polled"])
 async def test_r_9_a_run_goes_on_after_a_death_at_any_commit(begin, tally, streamed, phase):

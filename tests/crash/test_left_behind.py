@@ -7,6 +7,7 @@ from tests.crash.process import MortalServer
 from tests.crash.trial import ASSISTANT, asked, requests_of
 from tests.support.api import Json
 from treadle.engine.lifecycle import TERMINAL
+from treadle.store import Database
 from treadle.upstream.scripted import function_call, hang, say
 
 CALL = function_call("get_weather", {"city": "Kyiv"})
@@ -91,7 +92,11 @@ async def test_r_9_partial_text_survives_until_the_redo_begins_the_same_message_
         return [message for message in await left.messages() if message["content"]]
 
     (flushed,) = await until(partial)  # M-13: about a second old at most
-    mortal.autopsy = lambda plan, database: rows.append(document(database, flushed))
+
+    async def look(_plan: str, database: Database) -> None:
+        rows.append(await document(database, flushed))
+
+    mortal.autopsy = look
     await die(mortal)
     await left.ends()
 
@@ -116,8 +121,9 @@ async def test_r_9_a_waiting_run_keeps_waiting_and_asks_nobody(mortal, upstream,
 
 class TestWithRoomForOneRun:
     @pytest.fixture
-    async def mortal(self, tmp_path, upstream):
-        async with MortalServer(tmp_path / "data", upstream.base_url, "--max-runs", "1") as server:
+    async def mortal(self, tmp_path, upstream, database_url):
+        options = ("--max-runs", "1")
+        async with MortalServer(tmp_path / "data", upstream.base_url, *options, database_url=database_url) as server:
             yield server
 
     async def test_rl_3_a_queued_run_waits_on_behind_the_one_that_goes_on(self, mortal, upstream, start_run):

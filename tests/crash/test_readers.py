@@ -54,6 +54,11 @@ class Body:
 
 
 @pytest.fixture
+def database_url() -> None:
+    """SQLite, where a read does not wait: nothing comes between the events and the reader."""
+
+
+@pytest.fixture
 def audience() -> Audience:
     return Audience()
 

@@ -141,8 +141,9 @@ async def test_w_9_ids_go_on_increasing_when_a_waiting_run_expires_in_one_life_a
 
 class TestWithRoomForOneRun:
     @pytest.fixture
-    async def mortal(self, tmp_path, upstream):
-        async with MortalServer(tmp_path / "data", upstream.base_url, "--max-runs", "1") as server:
+    async def mortal(self, tmp_path, upstream, database_url):
+        options = ("--max-runs", "1")
+        async with MortalServer(tmp_path / "data", upstream.base_url, *options, database_url=database_url) as server:
             yield server
 
     async def test_w_9_a_reader_of_a_queued_run_misses_nothing_of_it_in_the_next_life(

@@ -10,6 +10,9 @@ from treadle import store
 from treadle.store import DatabaseUnavailable
 from treadle.store.signals import MAX_MESSAGE_BYTES
 
+LISTENERS = "FROM pg_stat_activity WHERE application_name = 'treadle signals' AND datname = current_database()"
+CUT, THERE = f"SELECT pg_terminate_backend(pid) {LISTENERS}", f"SELECT 1 {LISTENERS}"
+
 
 @pytest.fixture
 def database_url(postgres):
@@ -80,10 +83,9 @@ async def test_nothing_to_send_is_nothing_to_do(database):
 async def test_a_lost_connection_comes_back_and_tells(database, beside, until):
     ear = Ear()
     await beside.signals.listen("here", ear.hear, reconnected=ear.came_back)
-    cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'treadle signals'"
 
     for number in (1, 2):
-        await database.fetch_all(store.Statement(cut, ()))
+        await database.fetch_all(store.Statement(CUT, ()))
 
         async def is_back(number=number):
             return ear.returns == number
@@ -125,20 +127,26 @@ async def test_it_comes_back_also_after_the_server_was_away_for_a_while(data_dir
         await database.close()
 
 
-async def test_nothing_is_heard_after_the_end(database, data_dir, database_url, until):
+@pytest.mark.parametrize("cuts", [0, 1])
+async def test_nothing_is_heard_after_the_end(database, data_dir, database_url, until, cuts):
     listening = await store.open_database(data_dir, database_url)
     ear = Ear()
     await listening.signals.listen("here", ear.hear, reconnected=ear.came_back)
-    there = store.Statement("SELECT 1 FROM pg_stat_activity WHERE application_name = 'treadle signals'", ())
 
+    async def is_back():
+        return ear.returns == cuts
+
+    if cuts:
+        await database.fetch_all(store.Statement(CUT, ()))
+    await until(is_back)
     await listening.close()
     await database.signals.send("here", ["late"])
 
     async def is_gone():
-        return not await database.fetch_all(there)
+        return not await database.fetch_all(store.Statement(THERE, ()))
 
     await until(is_gone)
-    assert (ear.heard, ear.returns) == ([], 0)
+    assert (ear.heard, ear.returns) == ([], cuts)
 
 
 async def test_who_cannot_listen_is_told(data_dir, until):

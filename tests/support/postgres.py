@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
@@ -46,14 +46,20 @@ OPTIONS = (
     "max_logical_replication_workers=0",
 )
 
-# Runs the server until its standard input ends, which it does with this process in whatever way it ends; the folder
-# then goes too, unless we said `keep`.
+# Starts and stops the server as it is told, until its standard input ends, which it does with this process in whatever
+# way that ends; then the server stops, and its folder goes.
 KEEPER = """
 folder=$1; shift
-"$@" </dev/null >>"$folder/log" 2>&1 &
-read -r word
-kill -QUIT $! && wait $!
-[ "$word" = keep ] || rm -rf "$folder"
+stop() { [ -z "$server" ] || { kill -QUIT "$server"; wait "$server"; server=; }; }
+while read -r order; do
+    case $order in
+        start) "$@" </dev/null >>"$folder/log" 2>&1 & server=$! ;;
+        stop) stop ;;
+    esac
+    echo done
+done
+stop
+rm -rf "$folder"
 """
 
 
@@ -63,48 +69,56 @@ class PostgresServer:
     def __init__(self) -> None:
         self._user = _unprivileged()
         self._folder = Path(tempfile.mkdtemp(prefix="treadle-postgres-", dir=_folder_for(self._user)))
-        self._keeper: subprocess.Popen[str]
+        self._data = self._folder / "data"
+        self._state = self._data / "postmaster.pid"
         self.url = f"postgresql://treadle@/postgres?host={self._folder}"
 
     def __enter__(self) -> Self:
-        try:
-            self._programs = self._copied_programs() if self._user else _programs()
-            self._make_cluster()
+        with ExitStack() as stack:
+            stack.callback(shutil.rmtree, self._folder, ignore_errors=True)
+            programs = self._copied_programs() if self._user else _programs()
+            options = (*OPTIONS, f"unix_socket_directories={self._folder}")
+            command = [str(programs / "postgres"), "-D", str(self._data)]
+            command += [word for option in options for word in ("-c", option)]
+            self._keeper = self._run(["sh", "-c", KEEPER, "sh", str(self._folder), *command])
+            stack.callback(self._keeper.communicate)
+            self._make_cluster(programs)
             self.start()
-        except BaseException:
-            shutil.rmtree(self._folder)
-            raise
+            self._stopping = stack.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._keeper.communicate()
+        self._stopping.close()
 
     def start(self) -> None:
         """Returns when it takes connections; after `stop` it has all that was committed."""
-        options = [word for option in (*OPTIONS, f"unix_socket_directories={self._folder}") for word in ("-c", option)]
-        command = [str(self._programs / "postgres"), "-D", str(self._folder / "data"), *options]
-        (self._folder / "data" / "postmaster.pid").unlink(missing_ok=True)
-        self._keeper = self._run(["sh", "-c", KEEPER, "sh", str(self._folder), *command])
+        self._state.unlink(missing_ok=True)
+        self._order("start")
         self._wait_until_ready()
 
     def stop(self) -> None:
         """As after a crash: all connections are cut at once. `start` brings it back."""
-        self._keeper.communicate("keep\n")
+        self._order("stop")
+
+    def _order(self, order: str) -> None:
+        assert self._keeper.stdin
+        assert self._keeper.stdout
+        print(order, file=self._keeper.stdin, flush=True)
+        assert self._keeper.stdout.readline() == "done\n"
 
     def _wait_until_ready(self) -> None:
         """The file's last line is how `pg_ctl` too knows that connections are taken."""
-        state, deadline = self._folder / "data" / "postmaster.pid", time.monotonic() + START_SECONDS
-        while not (state.exists() and state.read_text().splitlines()[-1:] == ["ready   "]):
+        deadline = time.monotonic() + START_SECONDS
+        while not (self._state.exists() and self._state.read_text().splitlines()[-1:] == ["ready   "]):
             if time.monotonic() > deadline:
-                self.stop()
                 raise RuntimeError(f"PostgreSQL did not start:\n{(self._folder / 'log').read_text()}")
             time.sleep(0.005)
 
-    def _make_cluster(self) -> None:
+    def _make_cluster(self, programs: Path) -> None:
         words = ["--username=treadle", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"]
-        making = self._run([str(self._programs / "initdb"), "-D", str(self._folder / "data"), *words])
+        making = self._run([str(programs / "initdb"), "-D", str(self._data), *words])
         said, _ = making.communicate()
         if making.returncode != 0:
             raise RuntimeError(f"initdb failed. Another server can be named with {VARIABLE}. It said:\n{said}")

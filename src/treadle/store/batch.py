@@ -11,8 +11,9 @@ ErrorMaker = Callable[..., Exception]
 class Statement(NamedTuple):
     """SQL in PostgreSQL's spelling with its arguments.
 
-    Both dialects read `$1, $2, ...`; SQLite numbers them by first appearance, so they must appear in ascending order.
-    `FOR UPDATE` is left out on SQLite, whose write transaction already is the lock.
+    Both dialects read `$1, $2, ...`; SQLite numbers them by first appearance, so they must appear in ascending order,
+    and PostgreSQL infers their types, so each must stand beside a column or in a call. `FOR UPDATE`, also with
+    `SKIP LOCKED`, is left out on SQLite, whose write transaction already is the lock.
     """
 
     sql: str
@@ -60,7 +61,10 @@ class Batch:
         self.entries.append(Entry(Kind.REQUIRE, statement, None, else_raise))
 
     def refuse(self, statement: Statement, *, else_raise: ErrorMaker) -> None:
-        """Go on only if the SELECT finds nothing; otherwise raise `else_raise(*row)`, so that the error may name it."""
+        """Go on only if the SELECT finds nothing; otherwise raise `else_raise(*row)`, so that the error may name it.
+
+        The row must be of text and numbers: from PostgreSQL it comes as JSON.
+        """
         self.entries.append(Entry(Kind.REFUSE, statement, None, else_raise))
 
     def then(self, function: Callable[..., object], *args: Any) -> None:
