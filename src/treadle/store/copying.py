@@ -27,8 +27,6 @@ LEFT_OUT: Final = frozenset({"migrations", "workers"})
 BATCH_ROWS: Final = 2_000
 BATCH_BYTES: Final = 4_000_000
 COMPARED_AT_ONCE: Final = 200
-# A whole table is looked at here and there; and a copy that another process makes is waited for.
-PATIENCE_SECONDS: Final = 86_400.0
 
 SOMEBODY_WRITES: Final = (
     "Somebody else writes to the new database. Stop that, and begin again with an empty one. "
@@ -138,9 +136,7 @@ class _Copy:
 
     async def run(self) -> Copied:
         # A second one waits here until the first is over. When its process dies, the lock goes with the connection.
-        await self._target.execute(
-            "SELECT pg_advisory_lock(hashtext('treadle migrate --to'))", timeout=PATIENCE_SECONDS
-        )
+        await self._target.execute("SELECT pg_advisory_lock(hashtext('treadle migrate --to'))")
         names = self._names()
         await self._require_known(names)
         tables = [await self._table(name) for name in names if name not in LEFT_OUT]
@@ -157,7 +153,7 @@ class _Copy:
                 f"{self._path} has changed since the copy began, perhaps by `treadle keys`. Run the same command again."
             )
         for table in tables:
-            await self._target.execute(f"ANALYZE {table.name}", timeout=PATIENCE_SECONDS)
+            await self._target.execute(f"ANALYZE {table.name}")
         self._state.finished = tuple(compared)
         await self._remember()
         return Copied(tables=self._state.finished, is_old=False)
@@ -228,7 +224,7 @@ class _Copy:
             )
 
     async def _count(self, table: str) -> int:
-        rows: int = await self._target.fetchval(f"SELECT count(*) FROM {table}", timeout=PATIENCE_SECONDS)  # noqa: S608
+        rows: int = await self._target.fetchval(f"SELECT count(*) FROM {table}")  # noqa: S608
         return rows
 
     async def _copy(self, table: _Table) -> None:
