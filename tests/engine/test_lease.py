@@ -93,4 +93,4 @@ async def test_given_back_it_is_not_taken_again(lease, database):
     await lease.take(now=0)
 
     assert not lease.runs
-    assert await store.workers.living(database) == []
+    assert await store.workers.living(database) == {}

@@ -4,6 +4,7 @@ A message is a hint: what counts is in the rows, and whoever waits for a message
 """
 
 import asyncio
+import math
 import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
@@ -17,6 +18,8 @@ log = structlog.get_logger(__name__)
 
 # How often it is looked who is there.
 LOOK_SECONDS: Final = 2.0
+# By the database's clock a lease is over for certain when it is by ours, and so much later.
+MARGIN_SECONDS: Final = 0.02
 
 # What a message may say; its arguments follow in one line, and what is longer in the lines after it.
 WORK: Final = "work"  # thread id, run id: this run waits in the queue; without them: look there
@@ -37,6 +40,8 @@ class Peers:
         self._heard: Mapping[str, Heard] = {}
         self._workers: list[str] = []
         self._sending: set[asyncio.Task[None]] = set()
+        # By the loop's time: when the first lease of another worker is over, unless that renews it.
+        self.next_loss_at = math.inf
 
     async def listen(self, heard: Mapping[str, Heard], reconnected: Callable[[], None]) -> None:
         """From now on `heard[what](arguments, text)` is called; `reconnected` when messages may have been missed."""
@@ -52,7 +57,9 @@ class Peers:
             except store.DatabaseUnavailable as error:
                 log.warning("database unavailable", error=str(error))
             else:
-                self._workers = [id for id in living if id != self.process_id]
+                left = {id: seconds for id, seconds in living.items() if id != self.process_id}
+                self._workers = list(left)
+                self.next_loss_at = _time() + min(left.values(), default=math.inf) + MARGIN_SECONDS
                 if not living and not is_told:
                     log.warning("no worker is there, so runs wait in the queue")
                 is_told = not living
@@ -90,3 +97,7 @@ class Peers:
             heard(arguments, text)
         except (IndexError, TypeError, ValueError) as error:
             log.warning("message not understood", what=what, error=str(error))
+
+
+def _time() -> float:
+    return asyncio.get_running_loop().time()

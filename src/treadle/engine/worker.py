@@ -110,11 +110,16 @@ class Worker:
             await self._take_free()
 
     async def scan_until_stopped(self) -> None:
-        """Pick up runs that wait for room or lost their worker: once a second, and whenever somebody wakes us."""
+        """Pick up runs that wait for room or lost their worker.
+
+        Once a second, when the lease of another worker should be over, and whenever somebody wakes us.
+        """
+        loop = asyncio.get_running_loop()
         while True:
+            next_loss = self._parts.peers.next_loss_at - loop.time()
             with suppress(TimeoutError):
                 # Not wait_for: in Python 3.11 it loses a cancellation that comes together with the event.
-                async with asyncio.timeout(SCAN_SECONDS):
+                async with asyncio.timeout(next_loss if 0 < next_loss < SCAN_SECONDS else SCAN_SECONDS):
                     await self._awake.wait()
             self._awake.clear()
             try:

@@ -36,12 +36,12 @@ async def give_back_lease(database: Database, worker_id: str) -> None:
     await database.commit(batch)
 
 
-async def living(database: Database) -> list[str]:
-    """The ids of all workers whose lease runs."""
+async def living(database: Database) -> dict[str, float]:
+    """All workers whose lease runs: how many seconds it has left, by id."""
     rows = await database.fetch_all(
-        Statement("SELECT id FROM workers WHERE lease_until > treadle_now() ORDER BY id", ())
+        Statement("SELECT id, lease_until - treadle_now() FROM workers WHERE lease_until > treadle_now()", ())
     )
-    return [id for (id,) in rows]
+    return dict(rows)
 
 
 def void_leases() -> Statement:
