@@ -32,8 +32,8 @@ class MortalServer:
     """Use it as an async context manager. `api` talks to it through all its lives.
 
     `deaths` are the orders it died by, see `kill_at`. `autopsy`, when set, is called with such an order and the
-    database, or a copy of it, after each death, before the next life changes it. `plans` are the orders of the next lives; in them
-    the commits of the start count. Its clock is `ahead` by so many seconds, from its next life on.
+    database, or a copy of it, after each death, before the next life changes it. `plans` are the orders of the next
+    lives; in them the commits of the start count. Its clock is `ahead` by so many seconds, from its next life on.
     """
 
     def __init__(self, data_dir: Path, upstream_url: str, *options: str, database_url: str | None = None) -> None:

@@ -64,8 +64,8 @@ class Executioner:
         elif phase == "before" and self._phase == "published" and self._counted[phase] > self._number:
             # The commit after the last one must not come between its events and our death.
             if threading.current_thread() is threading.main_thread():
-                # On PostgreSQL this is the event loop, which has to bring the events to the sockets.
-                raise asyncio.CancelledError
+                # On PostgreSQL this is the event loop, which cannot wait here.
+                die()
             wait_for_death()
 
 

@@ -149,7 +149,8 @@ class TestWithRoomForOneRun:
     async def test_w_9_a_reader_of_a_queued_run_misses_nothing_of_it_in_the_next_life(
         self, mortal, upstream, thread, request_body
     ):
-        upstream.will_say(hang(), say("It is sunny."), say(TEXT))
+        # The last answer takes its time: a reader that comes after the run's end is told of the end only.
+        upstream.will_say(hang(), say("It is sunny."), say(TEXT, first_delay_seconds=0.5))
         other = await mortal.api.created("/threads")
         await mortal.api.created(f"/threads/{other['id']}/runs", {**request_body, "stream": False})
         before = await read_until(mortal, "thread.run.queued", "POST", f"/threads/{thread['id']}/runs", request_body)

@@ -19,6 +19,12 @@ pytestmark = [
 HOOKS = sorted(name for name in dir(AssistantEventHandler) if name.startswith("on_"))
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest) -> str | None:
+    """They use everything that differs: polling and streams of runs, on both databases."""
+    return None if request.param == "sqlite" else request.getfixturevalue("postgres")
+
+
 # Pollers.
 
 
