@@ -9,13 +9,14 @@ import tempfile
 from pathlib import Path
 
 from tests.chaos import trial
+from tests.chaos.report import Options
 from tests.support.postgres import serving
 
 
 def main() -> int:
     options = _options()
-    print(f"seed {options.seed}", flush=True)
     folder = Path(tempfile.mkdtemp(prefix="treadle-chaos-"))
+    print(f"seed {options.seed}, logs in {folder} until all is well", flush=True)
     with serving() as databases, databases.database() as url:
         report = asyncio.run(trial.run(options, url, folder))
     print(report)
@@ -25,7 +26,7 @@ def main() -> int:
     return 0
 
 
-def _options() -> trial.Options:
+def _options() -> Options:
     parser = argparse.ArgumentParser(
         prog="python -m tests.chaos", description="Harm a cluster at random, and check it."
     )
@@ -33,7 +34,7 @@ def _options() -> trial.Options:
     parser.add_argument("--seconds", type=float, default=75.0, help="how long the trouble lasts (default 75)")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6))
     parser.add_argument("--lease", type=float, default=3.0, metavar="SECONDS")
-    return trial.Options(**vars(parser.parse_args()))
+    return Options(**vars(parser.parse_args()))
 
 
 if __name__ == "__main__":

@@ -1,159 +1,63 @@
-"""A client that is as careful as a program can be which does not know what happens behind the API."""
+"""A client that has several runs to make."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+import time
+import traceback
+from collections.abc import Sequence
 
-from tests.chaos.door import PAUSE_SECONDS, Door, Refused, Unknown
-from tests.chaos.plans import Act, Manner, Plan
-from tests.chaos.readings import Reading
-from tests.crash.conversation import outputs
+import asyncpg
+
+from tests.chaos.conversation import Conversation
+from tests.chaos.door import Door, Unknown
+from tests.chaos.plans import Plan
 from tests.support.api import Json
-from treadle.engine.lifecycle import TERMINAL
-
-EVENT_IDS = {"X-Treadle-Event-Ids": "1"}
-
-MakeOverdue = Callable[[Json], Awaitable[None]]
 
 
-class Conversation:
-    """Brings one planned run to its end. `run` is as it was last seen, `readings` are the streams that were read of it.
+class Client:
+    """Makes its runs one after the other on a thread of its own. What goes wrong with one is in `problems`."""
 
-    An onlooker reads along through a door of its own. `make_overdue` lets the run's ten minutes pass.
-    """
-
-    def __init__(
-        self, plan: Plan, thread: Json, assistant: Json, door: Door, other_door: Door, make_overdue: MakeOverdue
-    ) -> None:
-        self.plan, self.thread = plan, thread
-        self.run: Json = None
-        self.readings: list[Reading] = []
-        self._assistant, self._door, self._other_door = assistant, door, other_door
-        self._make_overdue = make_overdue
-        self._last: Reading | None = None
-        self._is_writing = asyncio.Event()
-
-    async def to_its_end(self) -> None:
-        """Raises Refused, in a group, for what must not be refused."""
-        async with asyncio.TaskGroup() as group:
-            if self.plan.act is Act.CANCEL_WRITING:
-                group.create_task(self._cancel_when_it_writes())
-            await self._create()
-            if self.plan.onlooker:
-                group.create_task(self._look_on())
-            while self.run["status"] not in TERMINAL:
-                if self.run["status"] == "requires_action":
-                    await self._act()
-                else:
-                    await self._follow()
-            self._is_writing.set()
+    def __init__(self, planned: Sequence[Plan], door: Door, other_door: Door, database: asyncpg.Pool) -> None:
+        self.conversations: list[Conversation] = []
+        self.problems: list[str] = []
+        self._planned, self._doors, self._database = planned, (door, other_door), database
+        self._began_at = time.monotonic()
 
     @property
-    def path(self) -> str:
-        return f"/threads/{self.thread['id']}/runs/{self.run['id']}"
+    def made(self) -> list[Conversation]:
+        """Those whose run was created."""
+        return [conversation for conversation in self.conversations if conversation.run]
 
-    async def _create(self) -> None:
-        message = {"role": "user", "content": self.plan.question}
-        body = {"assistant_id": self._assistant["id"], "model": self.plan.model, "additional_messages": [message]}
-        path = f"/threads/{self.thread['id']}/runs"
-        while self.run is None:
+    @property
+    def unfinished(self) -> list[str]:
+        """The runs that are not at their end, as they were last seen."""
+        return [
+            f"{one.plan} is not over: {one.run}"
+            for one in self.conversations
+            if one.run is None or one.run["status"] != one.plan.status
+        ]
+
+    async def live(self, assistant: Json) -> None:
+        """Goes on to the next run when one has failed."""
+        thread = await self._thread()
+        for plan in self._planned:
+            await asyncio.sleep(self._began_at + plan.begins_at - time.monotonic())
+            conversation = Conversation(plan, thread, assistant, *self._doors, self._make_overdue)
+            self.conversations.append(conversation)
             try:
-                await self._begin_leg(0, path, body)
+                await conversation.to_its_end()
+            except Exception as error:  # whatever it is, the others go on
+                self.problems.append(f"{plan}: {''.join(traceback.format_exception(error))}")
+
+    async def _thread(self) -> Json:
+        """A thread that was made without our hearing of it does no harm."""
+        while True:
+            try:
+                return await self._doors[0].post("/threads", {})
             except Unknown:
-                await self._find(path)
-            except Refused as refused:
-                # The lost request was carried out after we had looked.
-                await self._find(path)
-                if b"already has an active run" not in refused.body or self.run is None:
-                    raise
+                pass
 
-    async def _find(self, path: str) -> None:
-        runs = (await self._door.get(f"{path}?limit=100"))["data"]
-        self.run = next((run for run in runs if run["model"] == self.plan.model), None)
-
-    async def _act(self) -> None:
-        """Do with a waiting run as planned."""
-        asked = self.plan.round_of(self.run)
-        if asked < len(self.plan.rounds) - 1 or self.plan.act is Act.NOTHING:
-            await self._submit(asked + 1)
-        elif self.plan.act is Act.CANCEL_WAITING:
-            await self._cancel(self._door)
-            await self._look()
-        else:
-            await self._make_overdue(self.run)
-            await self._look()
-
-    async def _submit(self, leg: int) -> None:
-        """A request that was lost is sent again while the run still waits for these calls."""
-        body = {"tool_outputs": outputs(self.run)}
-        try:
-            await self._begin_leg(leg, f"{self.path}/submit_tool_outputs", body)
-        except Unknown:
-            pass
-        except Refused as refused:
-            if b"do not accept tool outputs" not in refused.body:
-                raise
-        await self._look()
-
-    async def _begin_leg(self, leg: int, path: str, body: Json) -> None:
-        """Raises Unknown, Refused."""
-        if self.plan.manner is Manner.POLL:
-            self.run = await self._door.post(path, body)
-            return
-        headers = EVENT_IDS if self.plan.manner is Manner.ATTACH else {}
-        self._last = Reading(leg=leg, before=self._last)
-        await self._read(self._last, self._door, "POST", path, {**body, "stream": True}, headers)
-
-    async def _follow(self) -> None:
-        """Learn more of a run that is at work."""
-        if self.plan.manner is Manner.ATTACH:
-            self._last = Reading(leg=None, before=self._last)
-            with suppress(Unknown):
-                await self._attach(self._last, self._door)
-        await asyncio.sleep(PAUSE_SECONDS)
-        await self._look()
-
-    async def _look(self) -> None:
-        self.run = await self._door.get(self.path)
-        if self.run["status"] == "in_progress":
-            self._is_writing.set()
-
-    async def _look_on(self) -> None:
-        """Read one leg to its end."""
-        reading: Reading | None = None
-        while reading is None or not reading.is_at_end:
-            reading = Reading(leg=None, before=reading)
-            with suppress(Unknown):
-                await self._attach(reading, self._other_door)
-            await asyncio.sleep(PAUSE_SECONDS)
-
-    async def _attach(self, reading: Reading, door: Door) -> None:
-        headers = {"Last-Event-ID": str(reading.last_id)} if reading.last_id else {}
-        await self._read(reading, door, "GET", f"{self.path}/stream", None, headers)
-
-    async def _read(
-        self, reading: Reading, door: Door, method: str, path: str, body: Json, headers: dict[str, str]
-    ) -> None:
-        """Raises Unknown when the stream breaks, Refused."""
-        self.readings.append(reading)
-        async with door.stream(method, path, body, headers) as events:
-            async for event in events:
-                reading.hear(event)
-                if event.name == "thread.message.delta":
-                    self._is_writing.set()
-                elif event.name.startswith("thread.run.") and event.data["object"] == "thread.run":
-                    self.run = event.data
-        reading.close()
-
-    async def _cancel_when_it_writes(self) -> None:
-        await self._is_writing.wait()
-        while not await self._cancel(self._other_door):
-            pass
-
-    async def _cancel(self, door: Door) -> bool:
-        """Whether the run is no longer to be cancelled: it is being cancelled, or over."""
-        try:
-            await door.post(f"{self.path}/cancel")
-        except (Unknown, Refused):
-            return (await door.get(self.path))["status"] in {*TERMINAL, "cancelling"}
-        return True
+    async def _make_overdue(self, run: Json) -> None:
+        await self._database.execute(
+            "UPDATE runs SET due_at = floor(treadle_now()) WHERE thread_id = $1 AND id = $2 AND status = $3",
+            *(run["thread_id"], run["id"], "requires_action"),
+        )

@@ -88,7 +88,8 @@ class Process:
         self.is_well = True
 
     @property
-    def ended_by_itself(self) -> bool:
+    def has_ended(self) -> bool:
+        """By itself."""
         return self.is_well and self._process.returncode is not None
 
 

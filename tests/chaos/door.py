@@ -1,7 +1,6 @@
 """The API as its clients reach it: through any of several processes, which come and go."""
 
 import asyncio
-import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -28,17 +27,21 @@ class Refused(Exception):
         self.status, self.body = status, body
 
 
+def connections() -> httpx2.AsyncClient:
+    """For any number of doors."""
+    return httpx2.AsyncClient(
+        headers={**BETA, "Authorization": f"Bearer {KEY}"},
+        timeout=TIMEOUT_SECONDS,
+        limits=httpx2.Limits(max_connections=None),
+        verify=False,
+    )
+
+
 class Door:
     """The API, through whichever process answers. Everybody who waits at a door that is shut goes to another."""
 
-    def __init__(self, apis: list[Process], at: int) -> None:
-        self._apis, self._at = apis, at
-        self._http = httpx2.AsyncClient(
-            headers={**BETA, "Authorization": f"Bearer {KEY}"}, timeout=TIMEOUT_SECONDS, verify=False
-        )
-
-    async def close(self) -> None:
-        await self._http.aclose()
+    def __init__(self, http: httpx2.AsyncClient, apis: list[Process], at: int) -> None:
+        self._http, self._apis, self._at = http, apis, at
 
     async def get(self, path: str) -> Json:
         while True:
@@ -79,6 +82,7 @@ class Door:
                     await response.aread()
             except httpx2.ConnectError:
                 self._at += 1
+                await asyncio.sleep(PAUSE_SECONDS)
                 continue
             except httpx2.TransportError as error:
                 self._at += 1
@@ -90,11 +94,10 @@ class Door:
             await asyncio.sleep(PAUSE_SECONDS)
 
     async def _root(self) -> str:
-        for tried in itertools.count(1):
-            process = self._apis[self._at % len(self._apis)]
-            if process.root is not None:
-                return process.root
-            self._at += 1
-            if tried % len(self._apis) == 0:
-                await asyncio.sleep(PAUSE_SECONDS)
-        raise AssertionError("it counts for ever")
+        while True:
+            for _ in self._apis:
+                root = self._apis[self._at % len(self._apis)].root
+                if root is not None:
+                    return root
+                self._at += 1
+            await asyncio.sleep(PAUSE_SECONDS)

@@ -24,13 +24,8 @@ class Monkey:
         self, cluster: Cluster, takeovers: Takeovers, database: asyncpg.Pool, rng: random.Random, *, lease: float
     ) -> None:
         self.deeds: Counter[str] = Counter()
-        self._cluster, self._takeovers, self._database, self._rng, self._lease = (
-            cluster,
-            takeovers,
-            database,
-            rng,
-            lease,
-        )
+        self._cluster, self._takeovers, self._database = cluster, takeovers, database
+        self._rng, self._lease = rng, lease
 
     async def rage(self, seconds: float) -> None:
         """Returns when all that was harmed is well again."""

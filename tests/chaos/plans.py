@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from tests.crash.conversation import output
+from tests.crash.legality import legal_shapes
 from tests.support.api import Json
 from treadle.upstream.scripted import Script, Turn, fail, function_call, hang, say
 
@@ -46,7 +47,7 @@ class Plan:
     """One run. Its model's name is its own, and the model server has the script `rounds` for it.
 
     `begins_at` is in seconds after the start of the trouble; with an `onlooker` another client reads along. `status` is
-    the one that the run ends in.
+    the one that the run ends in. A model that `changes_its_mind` answers differently when it is asked again.
     """
 
     number: int
@@ -54,6 +55,7 @@ class Plan:
     rounds: tuple[tuple[Turn, ...], ...]
     status: str = "completed"
     act: Act = Act.NOTHING
+    changes_its_mind: bool = False
     manner: Manner
     onlooker: bool
     begins_at: float
@@ -70,14 +72,25 @@ class Plan:
         return f"What is the weather on day {self.number}?"
 
     def round_of(self, run: Json) -> int:
-        """Which of the script's answers a waiting run waits for, counted from 0. Raises ValueError."""
+        """Which of the script's answers a waiting run waits for, counted from 0. Raises StopIteration."""
         asked = [call["function"]["arguments"] for call in run["required_action"]["submit_tool_outputs"]["tool_calls"]]
-        return [[call.text for call in turn.calls] for *_, turn in self.rounds].index(asked)
+        return next(
+            number
+            for number, variants in enumerate(self.rounds)
+            if asked in [[call.text for call in turn.calls] for turn in variants]
+        )
 
-    @property
-    def is_cut_short(self) -> bool:
-        """The last step may be missing, and its text ends anywhere."""
-        return self.act is Act.CANCEL_WRITING
+    def allows(self, steps: list[Step]) -> bool:
+        """Whether the run may have these steps in the end."""
+        if self.act is Act.CANCEL_WRITING:
+            # The text ends anywhere, also before its first word.
+            (endless,) = self.steps
+            return len(steps) < 2 and all(
+                step[:2] == endless[:2] and str(endless.said).startswith(step.said) for step in steps
+            )
+        if self.changes_its_mind:
+            return [step[::2] for step in steps] in list(legal_shapes(self.rounds))
+        return steps == self.steps
 
     @property
     def steps(self) -> list[Step]:
@@ -178,6 +191,13 @@ def stutters(speaker: _Speaker) -> dict[str, Any]:
     return {"rounds": ((fail(500), speaker.text()),)}
 
 
+def changes_its_mind(speaker: _Speaker) -> dict[str, Any]:
+    """What a turn that is taken again left behind is of another kind than what comes now."""
+    first = (speaker.text() + speaker.call(), speaker.call(), speaker.text() + speaker.calls(2), speaker.call())
+    second = (speaker.text(), speaker.text(), speaker.text())
+    return {"rounds": (first, second), "changes_its_mind": True}
+
+
 def fails(speaker: _Speaker) -> dict[str, Any]:
     return {"rounds": _rounds(fail(500)), "status": "failed"}
 
@@ -211,6 +231,8 @@ KINDS: Sequence[_Kind] = (
     calls_three_times,
     calls_in_parallel,
     stutters,
+    changes_its_mind,
+    changes_its_mind,
     fails,
     fails_later,
     is_cut_by_length,

@@ -5,11 +5,12 @@ import secrets
 from pathlib import Path
 
 from tests.chaos import trial
+from tests.chaos.report import Options
 
 
-async def test_nothing_is_lost_or_doubled_while_processes_and_connections_break(postgres: str, tmp_path: Path):
+async def test_nothing_is_lost_or_doubled_while_processes_and_connections_break(postgres: str, tmp_path: Path) -> None:
     seed = int(os.environ.get("TREADLE_CHAOS_SEED", secrets.randbelow(10**6)))
-    options = trial.Options(runs=40, seconds=7.0, seed=seed, lease=1.5)
+    options = Options(runs=40, seconds=6.0, seed=seed, lease=1.5)
 
     report = await trial.run(options, postgres, tmp_path)
 
