@@ -38,7 +38,7 @@ test: $(VENV)/.dev  ## The test suite: needs nothing but Python
 slow: $(VENV)/.local  ## The tests that need minutes or the embedded model, but not those of make crash, sdk and node
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m slow --ignore tests/crash --ignore tests/sdk $(ARGS)
 
-bench: $(VENV)/.bench  ## Measure speed against the bars of docs/performance.md; ARGS=--quick takes three minutes
+bench: $(VENV)/.bench  ## Measure speed against the bars of docs/performance.md; ARGS=--quick takes four minutes
 	$(BIN)/python -m bench $(ARGS)
 
 # Environments of their own: older releases of the official SDK, and Node with its SDK.

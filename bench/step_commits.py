@@ -1,14 +1,13 @@
-"""Step commits a second through the store: a batch each, checked against the run's fence, `synchronous=FULL`.
+"""Step commits a second through the store: a batch each, checked against the run's fence, and on disk when it returns.
 
 In this process, on the server's core, with as many writers as wait at a time; one of them alone shows what a commit
-costs when nobody shares its fsync.
+costs when nobody shares its fsync. PostgreSQL itself is on the other core.
 """
 
 import asyncio
 import itertools
 import os
 import time
-from pathlib import Path
 from statistics import median
 from typing import Final, NamedTuple
 
@@ -16,7 +15,8 @@ import uvloop
 from msgspec.structs import replace
 
 from bench import data
-from bench.support import disk, processes, report
+from bench.support import databases, processes, report
+from bench.support.databases import POSTGRES, SQLITE, Postgres
 from bench.support.report import Figure, Section, Table
 from treadle import store
 from treadle.store import Batch
@@ -36,34 +36,56 @@ class Rate(NamedTuple):
 
 
 def measure(quick: bool) -> Section:
-    """About half a minute; `quick` a third of it."""
+    """About a minute; `quick` a quarter of it."""
     rates = uvloop.run(_rates(seconds=1 if quick else 5))
-    figure = Figure(
-        what=f"step commits, {MEASURED} writers, FULL",
-        how="through the store, in process",
-        reached=rates[MEASURED].per_second,
-        bar=8_000,
-        goal=17_000,
-        unit="/s",
+    figures = [
+        Figure(
+            what=f"step commits, {MEASURED} writers, FULL",
+            how="through the store, in process",
+            reached=rates[SQLITE, MEASURED].per_second,
+            bar=8_000,
+            goal=17_000,
+            unit="/s",
+        ),
+        Figure(
+            what=f"the same on {POSTGRES}",
+            how="`synchronous_commit=on`",
+            reached=rates[POSTGRES, MEASURED].per_second,
+            unit="/s",
+        ),
+    ]
+    rows = [[dialect, str(writers), *map(report.number, rate)] for (dialect, writers), rate in rates.items()]
+    head = ["database", "writers", "commits/s", "p50 ms", "p99 ms"]
+    return Section(
+        title="Step commits", figures=figures, tables=[Table(title="Commits of one step each", head=head, rows=rows)]
     )
-    rows = [[str(writers), *map(report.number, rate)] for writers, rate in rates.items()]
-    table = Table(title="Commits of one step each", head=["writers", "commits/s", "p50 ms", "p99 ms"], rows=rows)
-    return Section(title="Step commits", figures=[figure], tables=[table])
 
 
-async def _rates(*, seconds: float) -> dict[int, Rate]:
+async def _rates(*, seconds: float) -> dict[tuple[str, int], Rate]:
     cores = os.sched_getaffinity(0)
-    # The writer's thread is started by this one and stays with it.
-    os.sched_setaffinity(0, {processes.SERVER_CORE})
     try:
-        with disk.scratch() as folder:
-            return {writers: await _rate(folder / str(writers), writers, seconds) for writers in WRITERS}
+        async with databases.postgres() as postgres:
+            # The writer's thread is started by this one and stays with it.
+            os.sched_setaffinity(0, {processes.SERVER_CORE})
+            return {
+                (dialect, writers): await _rate(of, writers, seconds)
+                for writers in WRITERS
+                for dialect, of in ((SQLITE, None), (POSTGRES, postgres))
+            }
     finally:
         os.sched_setaffinity(0, cores)
 
 
-async def _rate(folder: Path, writers: int, seconds: float) -> Rate:
-    database = await store.open_database(folder)
+async def _rate(of: Postgres | None, writers: int, seconds: float) -> Rate:
+    async with databases.home(of) as home:
+        database = await store.open_database(*home)
+        try:
+            return await _rate_of(database, writers, seconds)
+        finally:
+            await database.close()
+
+
+async def _rate_of(database: store.Database, writers: int, seconds: float) -> Rate:
     runs = [data.run_row(number, "proj_bench") for number in range(writers)]
     batch = Batch()
     for row in runs:
@@ -72,7 +94,6 @@ async def _rate(folder: Path, writers: int, seconds: float) -> Rate:
     started = time.perf_counter()
     times = await asyncio.gather(*(_write(database, row, started + seconds) for row in runs))
     took = time.perf_counter() - started
-    await database.close()
     every = [each for of_writer in times for each in of_writer]
     return Rate(len(every) / took, median(every) * 1e3, report.percentile(every, 99) * 1e3)
 

@@ -12,9 +12,11 @@ from typing import Final, NamedTuple
 
 import uvloop
 
-from bench.support import disk, processes, report
+from bench.support import databases, meter, processes, report
 from bench.support.api import Api, direct_call
+from bench.support.databases import POSTGRES, SQLITE, Postgres
 from bench.support.load import Connection
+from bench.support.meter import Meter
 from bench.support.processes import Process
 from bench.support.report import Figure, Section, Table
 
@@ -22,9 +24,10 @@ INTERVAL_MILLISECONDS: Final = 20.0
 TOKENS: Final = 400
 # Streams begin one after the other: a burst of beginnings is another question than how many go on.
 STARTING_SECONDS: Final = 4.0
-FIRST: Final = 350
+FIRST: Final = {SQLITE: 350, POSTGRES: 300}
 STEP: Final = 50
 MOST: Final = 900
+DIRECT: Final = "direct"
 _TOKEN: Final = b"token "
 
 
@@ -35,7 +38,8 @@ class Held(NamedTuple):
     p50: float
     p99: float
     server_busy: float
-    others_busy: float
+    postgres_busy: float
+    load_busy: float
 
     @property
     def holds(self) -> bool:
@@ -43,63 +47,78 @@ class Held(NamedTuple):
 
 
 def measure(quick: bool) -> Section:
-    """Two to four minutes; `quick` tries the bar and the goal only."""
-    numbers = (350, 500) if quick else tuple(range(FIRST, MOST + 1, STEP))
+    """Four to seven minutes; `quick` tries the bar and the goal only, and on PostgreSQL one number."""
+    numbers = {name: (first,) if quick else tuple(range(first, MOST + 1, STEP)) for name, first in FIRST.items()}
+    if quick:
+        numbers[SQLITE] = (350, 500)
     tried, direct = uvloop.run(_try_all(numbers))
-    figure = Figure(
-        what="streams at 50 tokens/s held by one core, steps written",
-        how="p99 lag of a token below one interval",
-        reached=max((held.streams for held in tried if held.holds), default=0),
-        bar=350,
-        goal=500,
-    )
-    rows = [["Treadle", str(held.streams), *map(report.number, held[1:])] for held in tried]
-    rows.append(["direct", str(direct.streams), *map(report.number, direct[1:])])
-    head = ["call", "streams", "lag p50 ms", "lag p99 ms", "server's share of its core", "client's and upstream's"]
+    held = {name: max((one.streams for one in of if one.holds), default=0) for name, of in tried.items()}
+    figures = [
+        Figure(
+            what="streams at 50 tokens/s held by one core, steps written",
+            how="p99 lag of a token below one interval",
+            reached=held[SQLITE],
+            bar=350,
+            goal=500,
+        ),
+        Figure(
+            what=f"the same on {POSTGRES}",
+            how="PostgreSQL shares the other core with clients and model server",
+            reached=held[POSTGRES],
+        ),
+    ]
+    rows = [[name, str(one.streams), *map(report.number, one[1:])] for name, of in tried.items() for one in of]
+    rows.append([DIRECT, str(direct.streams), *map(report.number, direct[1:])])
+    head = ["call", "streams", "lag p50 ms", "lag p99 ms", "server's share of its core", "PostgreSQL's of the other"]
     title = f"{TOKENS} tokens each, one every {INTERVAL_MILLISECONDS:g} ms"
-    return Section(title="Streams", figures=[figure], tables=[Table(title=title, head=head, rows=rows)])
+    table = Table(title=title, head=[*head, "client's and upstream's"], rows=rows)
+    return Section(title="Streams", figures=figures, tables=[table])
 
 
-async def _try_all(numbers: tuple[int, ...]) -> tuple[list[Held], Held]:
-    """Up to the first number that is not held in two tries; and the last one at the model server itself."""
+async def _try_all(numbers: dict[str, tuple[int, ...]]) -> tuple[dict[str, list[Held]], Held]:
+    """By database, up to the first number that is not held in two tries; and the largest at the model server itself."""
     processes.pin_to_client_core()
     steady = processes.steady_upstream(tokens=TOKENS, interval_milliseconds=INTERVAL_MILLISECONDS)
-    with disk.scratch() as folder, processes.running(steady, core=processes.CLIENT_CORE) as upstream:
-        command = processes.treadle(folder, upstream=f"http://127.0.0.1:{upstream.port}/v1")
-        with processes.running(command, core=processes.SERVER_CORE) as server:
-            api = await Api.open(server, folder)
-            tried: list[Held] = []
+    async with databases.postgres() as postgres:
+        with processes.running(steady, core=processes.CLIENT_CORE) as upstream:
+            tried = {
+                SQLITE: await _try_numbers(None, upstream, numbers[SQLITE]),
+                POSTGRES: await _try_numbers(postgres, upstream, numbers[POSTGRES]),
+            }
+            most = max(one.streams for of in tried.values() for one in of)
+            direct = await _try(upstream, [direct_call()] * most, Meter([], [], meter.load(upstream)))
+            return tried, direct
+
+
+async def _try_numbers(of: Postgres | None, upstream: Process, numbers: tuple[int, ...]) -> list[Held]:
+    url, tried = f"http://127.0.0.1:{upstream.port}/v1", []
+    async with databases.home(of) as home:
+        with processes.running(processes.treadle(home, upstream=url), core=processes.SERVER_CORE) as server:
+            api = await Api.open(server, home.folder)
+            clocks = ([server.cpu_seconds], [of.cpu_seconds] if of else [], meter.load(upstream))
             for number in numbers:
                 for _ in range(2):
                     requests = [api.streamed_run(thread_id) for thread_id in await api.threads(number)]
-                    tried.append(await _try(server, requests, server, upstream))
+                    tried.append(await _try(server, requests, Meter(*clocks)))
                     if tried[-1].holds:
                         break
                 if not tried[-1].holds:
                     break
             api.close()
-            direct = await _try(upstream, [direct_call()] * tried[-1].streams, server, upstream)
-            return tried, direct
+            return tried
 
 
-async def _try(at: Process, requests: list[bytes], server: Process, upstream: Process) -> Held:
+async def _try(at: Process, requests: list[bytes], clocks: Meter) -> Held:
     connections = [await Connection.open(at.port) for _ in requests]
-    before = server.cpu_seconds(), upstream.cpu_seconds() + time.process_time()
     started = time.perf_counter()
     starts = [started + STARTING_SECONDS * number / len(requests) for number in range(len(requests))]
     lags = await asyncio.gather(*map(_lags, connections, requests, starts))
-    took = time.perf_counter() - started
-    after = server.cpu_seconds(), upstream.cpu_seconds() + time.process_time()
+    took, used = clocks.stop()
     for connection in connections:
         connection.close()
     all_lags = [lag for of_stream in lags for lag in of_stream]
-    return Held(
-        len(requests),
-        report.percentile(all_lags, 50),
-        report.percentile(all_lags, 99),
-        (after[0] - before[0]) / took,
-        (after[1] - before[1]) / took,
-    )
+    percentiles = (report.percentile(all_lags, percent) for percent in (50, 99))
+    return Held(len(requests), *percentiles, *(seconds / took for seconds in used))
 
 
 async def _lags(connection: Connection, request: bytes, start: float) -> list[float]:

@@ -1,5 +1,6 @@
 """What every run needs before it can be measured: an assistant, and threads with a question in them."""
 
+import asyncio
 from pathlib import Path
 from typing import Final
 
@@ -12,31 +13,33 @@ QUESTION: Final = {
     "content": "What is the weather like in Kyiv today, and what about the next three days?",
 }
 MODEL: Final = "gpt-4o"
+# Threads are made side by side, so that they share commits.
+MAKERS: Final = 16
 
 
 class Api:
-    """Makes things on one server over one connection, and the requests that are then measured."""
+    """Makes things on one server, and the requests that are then measured."""
 
-    def __init__(self, connection: Connection, key: str) -> None:
-        self._connection, self.key = connection, key
+    def __init__(self, connections: list[Connection], key: str) -> None:
+        self._connections, self.key = connections, key
         self._assistant_id = ""
 
     @classmethod
     async def open(cls, server: Process, data_dir: Path) -> "Api":
         """Also makes the assistant that all runs are of."""
-        api = cls(await Connection.open(server.port), load.key_of(data_dir))
-        api._assistant_id = await api.created("/assistants", {"model": MODEL, "instructions": "Answer in a few words."})
+        api = cls([await Connection.open(server.port) for _ in range(MAKERS)], load.key_of(data_dir))
+        assistant = {"model": MODEL, "instructions": "Answer in a few words."}
+        api._assistant_id = await api._created(api._connections[0], "/assistants", assistant)
         return api
-
-    async def created(self, path: str, body: object) -> str:
-        """The id of a new object."""
-        answer = await self._connection.ask(load.request("POST", f"/v1{path}", key=self.key, body=body))
-        made: str = answer.json["id"]
-        return made
 
     async def threads(self, count: int) -> list[str]:
         """Ids of new threads that each have one message."""
-        return [await self.created("/threads", {"messages": [QUESTION]}) for _ in range(count)]
+        remaining = iter(range(count))
+
+        async def make(connection: Connection) -> list[str]:
+            return [await self._created(connection, "/threads", {"messages": [QUESTION]}) for _ in remaining]
+
+        return [id for made in await asyncio.gather(*map(make, self._connections)) for id in made]
 
     def streamed_run(self, thread_id: str) -> bytes:
         """The request for a run of the assistant, streamed."""
@@ -44,7 +47,13 @@ class Api:
         return load.request("POST", f"/v1/threads/{thread_id}/runs", key=self.key, body=body)
 
     def close(self) -> None:
-        self._connection.close()
+        for connection in self._connections:
+            connection.close()
+
+    async def _created(self, connection: Connection, path: str, body: object) -> str:
+        answer = await connection.ask(load.request("POST", f"/v1{path}", key=self.key, body=body))
+        made: str = answer.json["id"]
+        return made
 
 
 def direct_call() -> bytes:

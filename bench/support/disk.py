@@ -1,48 +1,78 @@
 """C: what one durable commit costs on this disk, measured beside the figures that are made of it."""
 
-import contextlib
-import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
-from typing import Final
+from typing import Protocol, Self
 
 from bench import data
-from treadle.store import migrations, run_steps
+from bench.support.processes import Home
+from treadle.store import Statement, migrations, run_steps
+from treadle.store.pg_connections import Raw, connect
 from treadle.store.run_steps import StepRow
-from treadle.store.sqlite import connect, local
-
-KEPT: Final = 10_000
-
-
-@contextlib.contextmanager
-def scratch() -> Iterator[Path]:
-    """An empty folder on the disk that holds the results, gone at the end of the block."""
-    data.RESULTS.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=data.RESULTS, prefix="scratch-") as folder:
-        yield Path(folder)
+from treadle.store.sqlite import FILE_NAME, local
+from treadle.store.sqlite import connect as connect_sqlite
 
 
 class SingleCommits:
-    """Commits of one step each on a plain connection with the store's settings, without thread or event loop."""
+    """Commits of one step each on a plain connection with the store's settings, without thread, loop or batch."""
 
-    def __init__(self, folder: Path) -> None:
-        path = folder / "single-commits.db"
-        self._connection = connect(path)
-        migrations.apply(self._connection, path)
+    def __init__(self, connection: "Connection") -> None:
+        self._connection = connection
         self._seconds: list[float] = []
 
-    def one(self) -> None:
+    @classmethod
+    async def on(cls, home: Home) -> Self:
+        """In a database beside the server's, or in the PostgreSQL database that it uses."""
+        if home.url is None:
+            return cls(_Sqlite(home.folder / f"single-commits-{FILE_NAME}"))
+        return cls(_Postgres(await connect(home.url)))
+
+    async def one(self) -> None:
         """Make one, and remember how long it took."""
-        statement = run_steps.insert(StepRow(data.step(0, 1), len(self._seconds) + 1, 0))
-        statement = statement._replace(args=(*statement.args[:3], f"step_{len(self._seconds)}", *statement.args[4:]))
+        number = len(self._seconds)
+        statement = run_steps.insert(StepRow(data.step(0, 1), number + 1, 0))
+        statement = statement._replace(args=(*statement.args[:3], f"step_{number}", *statement.args[4:]))
         started = time.perf_counter()
-        self._connection.execute("BEGIN IMMEDIATE")
-        self._connection.execute(local(statement.sql), statement.args)
-        self._connection.execute("COMMIT")
+        await self._connection.commit(statement)
         self._seconds.append(time.perf_counter() - started)
 
     def milliseconds(self) -> float:
         """The median so far."""
         return median(self._seconds) * 1e3
+
+    async def close(self) -> None:
+        await self._connection.close()
+
+
+class Connection(Protocol):
+    """To one of the two databases."""
+
+    async def commit(self, statement: Statement) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+class _Sqlite:
+    def __init__(self, path: Path) -> None:
+        self._raw = connect_sqlite(path)
+        migrations.apply(self._raw, path)
+
+    async def commit(self, statement: Statement) -> None:
+        self._raw.execute("BEGIN IMMEDIATE")
+        self._raw.execute(local(statement.sql), statement.args)
+        self._raw.execute("COMMIT")
+
+    async def close(self) -> None:
+        self._raw.close()
+
+
+class _Postgres:
+    def __init__(self, raw: Raw) -> None:
+        self._raw = raw
+
+    async def commit(self, statement: Statement) -> None:
+        await self._raw.fetch(statement.sql, *statement.args)
+
+    async def close(self) -> None:
+        await self._raw.close()

@@ -103,7 +103,7 @@ class Connection(asyncio.Protocol):
                 del self._received[1024:-8]
         self._received += data
         if self._length is None and (end := self._received.find(b"\r\n\r\n")) >= 0:
-            self._length = _length(self._received[:end])
+            self._length = length(self._received[:end])
         if self._done is None or self._done.done() or self._length is None:
             return
         is_whole = self._received.endswith(_END_OF_CHUNKS) if self._length < 0 else len(self._received) >= self._length
@@ -154,7 +154,7 @@ class _Hammer(asyncio.Protocol):
                 self.finished.set_exception(RuntimeError(data[:1000].decode(errors="replace")))
                 self._transport.close()
                 return
-            self._missing = _length(data[:end])
+            self._missing = length(data[:end])
         self._missing -= len(data)
         if not self._missing:
             self.times.append(time.perf_counter() - self._asked_at)
@@ -179,7 +179,7 @@ def _status(answer: bytes | bytearray) -> int:
     return int(answer[9:12])
 
 
-def _length(head: bytes | bytearray) -> int:
+def length(head: bytes | bytearray) -> int:
     """Bytes of the whole answer, head and all; -1 for a chunked one."""
     lower = head.lower()
     at = lower.find(b"content-length:")

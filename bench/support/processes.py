@@ -7,23 +7,33 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import IO, Final, NamedTuple
 
 # The server under test has a core to itself; clients and model servers are on another one, where there is one.
 CORES: Final = sorted(os.sched_getaffinity(0))
 SERVER_CORE: Final = CORES[0]
 CLIENT_CORE: Final = CORES[-1]
 
+# Not pinned: where several servers and workers share what there is.
+ANY_CORE: Final = -1
+
 START_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 15.0
 
 
-class Process:
-    """A server that runs and listens at `port`."""
+class Home(NamedTuple):
+    """What a server is started on: its data folder, and its PostgreSQL database unless the rows are in the folder."""
 
-    def __init__(self, popen: "subprocess.Popen[bytes]", port: int) -> None:
+    folder: Path
+    url: str | None = None
+
+
+class Process:
+    """A process that runs; a server listens at `port`."""
+
+    def __init__(self, popen: "subprocess.Popen[bytes]", port: int = 0) -> None:
         self._popen, self.port = popen, port
 
     @property
@@ -32,8 +42,7 @@ class Process:
 
     def cpu_seconds(self) -> float:
         """User and system time of all its threads so far."""
-        # What clock_getcpuclockid(3) makes of a process id: nanoseconds, where /proc/<pid>/stat has hundredths.
-        return time.clock_gettime(~self.pid << 3 | 2)
+        return cpu_seconds(self.pid)
 
     def resident_megabytes(self) -> float:
         """Memory it really occupies (RSS)."""
@@ -54,27 +63,38 @@ def running(command: Sequence[str | Path], *, core: int, wait: bool = True) -> I
     Raises RuntimeError with the end of its output when it does not start.
     """
     port = free_port()
-    with tempfile.TemporaryFile() as output:
-        popen = subprocess.Popen([*command, "--port", str(port)], stdout=output, stderr=output)
-        os.sched_setaffinity(popen.pid, {core})
-        process = Process(popen, port)
-        try:
-            if wait and not _listens(process, popen):
-                output.seek(0)
-                raise RuntimeError(f"{command} did not start:\n{output.read()[-2000:].decode(errors='replace')}")
-            yield process
-        finally:
-            popen.terminate()
-            try:
-                popen.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
+    ready = _listens(port) if wait else _at_once
+    with _started([*command, "--port", str(port)], core, port, ready) as process:
+        yield process
 
 
-def treadle(data_dir: Path, *, upstream: str | None = None) -> list[str | Path]:
+@contextlib.contextmanager
+def working(command: Sequence[str | Path], *, core: int) -> Iterator[Process]:
+    """Run a `treadle worker` on `core` to the end of the block, which begins when it says that it works.
+
+    Raises as `running`.
+    """
+    with _started(command, core, 0, _says(b" works on ")) as process:
+        yield process
+
+
+@contextlib.contextmanager
+def serving(home: Home, *, upstream: str, workers: int = 0, core: int) -> Iterator[tuple[Process, list[Process]]]:
+    """A server that executes its runs itself, or one that leaves them to `workers` beside it; all on `core`."""
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(running(treadle(home, upstream=upstream, work=not workers), core=core))
+        command = treadle_worker(home, upstream=upstream)
+        yield server, [stack.enter_context(working(command, core=core)) for _ in range(workers)]
+
+
+def treadle(home: Home, *, upstream: str | None = None, work: bool = True) -> list[str | Path]:
     """The command that a user starts; log lines go to a file, at the default level."""
-    program = Path(sys.executable).with_name("treadle")
-    return [program, "serve", "--data-dir", data_dir, *(["--upstream", upstream] if upstream else [])]
+    return [*_treadle("serve", home, upstream), *([] if work else ["--no-worker"])]
+
+
+def treadle_worker(home: Home, *, upstream: str, lease_seconds: float = 10.0) -> list[str | Path]:
+    """A worker beside a server on the same database."""
+    return ["env", f"TREADLE_LEASE_SECONDS={lease_seconds}", *_treadle("worker", home, upstream)]
 
 
 def steady_upstream(*, tokens: int, interval_milliseconds: float) -> list[str]:
@@ -100,10 +120,62 @@ def free_port() -> int:
         return port
 
 
-def _listens(process: Process, popen: "subprocess.Popen[bytes]") -> bool:
-    give_up = time.monotonic() + START_SECONDS
-    while popen.poll() is None and time.monotonic() < give_up:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", process.port), timeout=1):
+def cpu_seconds(pid: int) -> float:
+    """User and system time of a process so far."""
+    # What clock_getcpuclockid(3) makes of a process id: nanoseconds, where /proc/<pid>/stat has hundredths.
+    return time.clock_gettime(~pid << 3 | 2)
+
+
+def _treadle(command: str, home: Home, upstream: str | None) -> list[str | Path]:
+    program = Path(sys.executable).with_name("treadle")
+    options: list[str | Path] = ["--data-dir", home.folder]
+    if home.url is not None:
+        options += ["--database", home.url]
+    if upstream is not None:
+        options += ["--upstream", upstream]
+    return [program, command, *options]
+
+
+@contextlib.contextmanager
+def _started(
+    command: Sequence[str | Path], core: int, port: int, is_ready: Callable[[IO[bytes]], bool]
+) -> Iterator[Process]:
+    with tempfile.TemporaryFile() as output:
+        popen = subprocess.Popen(command, stdout=output, stderr=output)
+        os.sched_setaffinity(popen.pid, CORES if core == ANY_CORE else {core})
+        process = Process(popen, port)
+        try:
+            give_up = time.monotonic() + START_SECONDS
+            while not is_ready(output):
+                if popen.poll() is not None or time.monotonic() > give_up:
+                    raise RuntimeError(f"{command} did not start:\n{_end_of(output)}")
+                time.sleep(0.002)
+            yield process
+        finally:
+            popen.terminate()
+            try:
+                popen.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def _at_once(output: IO[bytes]) -> bool:
+    return True
+
+
+def _listens(port: int) -> Callable[[IO[bytes]], bool]:
+    def is_ready(output: IO[bytes]) -> bool:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
             return True
-        time.sleep(0.002)
-    return False
+        return False
+
+    return is_ready
+
+
+def _says(words: bytes) -> Callable[[IO[bytes]], bool]:
+    return lambda output: words in os.pread(output.fileno(), 10_000, 0)
+
+
+def _end_of(output: IO[bytes]) -> str:
+    size = os.fstat(output.fileno()).st_size
+    return os.pread(output.fileno(), 2000, max(0, size - 2000)).decode(errors="replace")

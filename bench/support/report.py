@@ -1,6 +1,7 @@
 """Figures beside their bar and goal, the tables behind them, and how both are shown."""
 
 import argparse
+import math
 from collections.abc import Callable, Iterable, Sequence
 from statistics import quantiles
 
@@ -10,29 +11,33 @@ from rich.table import Table as ScreenTable
 
 
 class Figure(Struct, frozen=True, kw_only=True):
-    """One measured number. `bar` is what must be reached, `goal` what we aim at; `terms` is how they came about."""
+    """One measured number. `bar` is what must be reached, `goal` what we aim at; `terms` is how they came about.
+
+    Without the two the number is only told.
+    """
 
     what: str
     how: str
     reached: float
-    bar: float
-    goal: float
+    bar: float | None = None
+    goal: float | None = None
     unit: str = ""
     lower_is_better: bool = False
     terms: str = ""
 
     @property
     def verdict(self) -> str:
-        """How far it came."""
-        for name, limit in (("goal", self.goal), ("bar", self.bar)):
-            if self.reached <= limit if self.lower_is_better else self.reached >= limit:
-                return name
-        return "missed"
+        """How many times better than the bar, and how far it came."""
+        if self.bar is None:
+            return "-"
+        ratio = self.bar / self.reached if self.lower_is_better else self.reached / self.bar
+        reached = "goal" if self._meets(self.goal) else "bar" if self._meets(self.bar) else "missed"
+        return f"{number(ratio)} x, {reached}"
 
-    @property
-    def ratio(self) -> float:
-        """How many times better than the bar."""
-        return self.bar / self.reached if self.lower_is_better else self.reached / self.bar
+    def _meets(self, limit: float | None) -> bool:
+        if limit is None:
+            return False
+        return self.reached <= limit if self.lower_is_better else self.reached >= limit
 
 
 class Table(Struct, frozen=True, kw_only=True):
@@ -85,9 +90,9 @@ def figure_rows(sections: Iterable[Section]) -> list[list[str]]:
                 figure.what,
                 figure.how,
                 f"**{number(figure.reached)}** {figure.unit}".strip(),
-                f"{number(figure.bar)} {figure.unit}{terms}".strip(),
-                f"{number(figure.goal)} {figure.unit}".strip(),
-                f"{number(figure.ratio)} x, {figure.verdict}",
+                "-" if figure.bar is None else f"{number(figure.bar)} {figure.unit}{terms}".strip(),
+                "-" if figure.goal is None else f"{number(figure.goal)} {figure.unit}".strip(),
+                figure.verdict,
             ]
         )
     return rows
@@ -100,7 +105,9 @@ def markdown(table: Table) -> str:
 
 
 def number(value: float) -> str:
-    """Three digits that count, and thousands with a comma."""
+    """Three digits that count, and thousands with a comma; a dash for what could not be measured."""
+    if math.isnan(value):
+        return "-"
     if value >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.3g}"

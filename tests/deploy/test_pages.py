@@ -17,6 +17,7 @@ from tests.docs.blocks import Block, blocks_of
 from tests.support import postgres as support
 from tests.support.runs import messages_of, ran, steps_of
 from tools.docs import ROOT
+from tools.postgres import programs
 from treadle.contract.pages import PageQuery
 from treadle.store import messages, pages, run_steps
 from treadle.upstream.scripted import say
@@ -153,11 +154,6 @@ def explained(url: str, collection: pages.Collection, query: PageQuery) -> str:
         f"SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; PREPARE page AS {sql};"
         f"EXPLAIN (COSTS OFF) EXECUTE page({arguments})",
     )
-
-
-def programs() -> Path:
-    """psql and its like, as the wheel has them."""
-    return support._programs()
 
 
 def database_of(url: str) -> str:

@@ -37,12 +37,12 @@ class Member:
         """What it has written to standard error so far."""
         return self._log.read_text()
 
-    async def says(self, pattern: str, *, after: int = 0) -> re.Match[str]:
-        """The match, once it has written that behind the first `after` characters; fails when it ends first."""
+    async def says(self, pattern: str) -> re.Match[str]:
+        """The match, once it has written that; fails when it ends first."""
         async with asyncio.timeout(DEADLINE_SECONDS):
             while True:
                 has_ended = self._process.returncode is not None
-                if found := re.compile(pattern).search(self.told, after):
+                if found := re.search(pattern, self.told):
                     return found
                 assert not has_ended, f"{self.name} ended without saying {pattern!r}: {self.told}"
                 await asyncio.sleep(LOOK_SECONDS)

@@ -15,8 +15,8 @@ TAKEOVER = "takeover"
 
 @pytest.fixture
 def lease_seconds() -> float:
-    """How long a worker may be silent; the shortest that may be set, so that a takeover is soon."""
-    return 1.0
+    """How long a worker may be silent: short, so that a takeover is soon, and long enough for a busy machine."""
+    return 2.0
 
 
 @pytest.fixture

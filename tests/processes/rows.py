@@ -52,6 +52,20 @@ class Rows:
         """Its time is over."""
         await self._raw.execute("UPDATE runs SET due_at = 1 WHERE thread_id = $1 AND id = $2", *_scope(run))
 
+    async def put_aside(self, run: Json) -> None:
+        """As if a worker had claimed it of which nobody ever hears."""
+        await self._raw.execute("INSERT INTO workers (id, started_at, lease_until) VALUES ('aside', 0, 'infinity')")
+        await self._hold(run, "aside")
+
+    async def put_back(self, run: Json) -> None:
+        """Nobody holds it any more."""
+        await self._hold(run, None)
+
+    async def _hold(self, run: Json, worker_id: str | None) -> None:
+        await self._raw.execute(
+            "UPDATE runs SET lease_owner = $3 WHERE thread_id = $1 AND id = $2", *_scope(run), worker_id
+        )
+
     async def lease_over(self, worker_id: str) -> None:
         """Returns when the worker has no lease that runs."""
         await self.until("SELECT count(*) = 0 FROM workers WHERE id = $1 AND lease_until > treadle_now()", worker_id)

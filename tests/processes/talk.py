@@ -1,10 +1,12 @@
 """What clients say in this suite, and what they make of the events they get."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Iterable
 
 from tests.support.api import Api, Event, Json
 from tests.support.runs import messages_of, steps_of
+from treadle.upstream.scripted import ScriptedUpstream
 
 WEATHER = {
     "type": "function",
@@ -39,6 +41,12 @@ async def until_text(events: AsyncIterator[Event], text: str) -> list[Event]:
     while said(heard) != text:
         heard.append(await anext(events))
     return heard
+
+
+async def is_dropped(upstream: ScriptedUpstream) -> None:
+    """Returns when whoever asked the model has hung up: it is not left talking to nobody."""
+    async with asyncio.timeout(10):
+        await upstream.requests[0].dropped.wait()
 
 
 async def all_of(events: AsyncIterator[Event]) -> list[Event]:
@@ -89,14 +97,14 @@ def comparable(events: Iterable[Event]) -> list[tuple[str, Json]]:
     """(name, data) without what differs from run to run: ids are numbered as they come, times are only there or not,
     and deltas of one object that follow each other are one."""
     numbers: dict[str, str] = {}
-    shown: list[tuple[str, Json]] = []
+    told: list[tuple[str, Json]] = []
     for event in events:
         data = _plain(event.data, numbers)
-        if event.name.endswith(".delta") and shown and shown[-1][0] == event.name and shown[-1][1]["id"] == data["id"]:
-            shown[-1] = event.name, _joined(shown[-1][1], data)
+        if event.name.endswith(".delta") and told and told[-1][0] == event.name and told[-1][1]["id"] == data["id"]:
+            told[-1] = event.name, _joined(told[-1][1], data)
         else:
-            shown.append((event.name, data))
-    return shown
+            told.append((event.name, data))
+    return told
 
 
 def _is_closing(event: Event) -> bool:

@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from tests.processes.talk import all_of, asked, closed, closed_rows, until_text
+from tests.processes.talk import all_of, asked, closed, closed_rows, is_dropped, until_text
 from tests.support.api import Api, Json
 from tests.support.runs import begun, messages_of, outputs, path, settled, steps_of, text_of, writing
-from treadle.upstream.scripted import ScriptedUpstream, function_call, hang, say
+from treadle.upstream.scripted import function_call, hang, say
 
 BEGINNING = "It is sunny"
 R_51_SECONDS = 10
@@ -49,7 +49,7 @@ async def test_r_51_a_run_is_cancelled_also_when_its_worker_is_dead(cluster, ups
 
 
 @pytest.mark.parametrize("lease_seconds", [60.0])
-async def test_r_51_a_run_is_cancelled_also_when_its_worker_is_stopped(cluster, upstream, rows, valve):
+async def test_r_51_a_run_is_cancelled_also_when_its_worker_is_paused(cluster, upstream, rows, valve):
     valve.shut_after(BEGINNING)
     worker = await cluster.worker(upstream_url=valve.url)
     front = await cluster.serve(work=False)
@@ -68,6 +68,8 @@ async def test_r_51_a_run_is_cancelled_also_when_its_worker_is_stopped(cluster, 
     worker.resume()
     valve.open()
     await is_dropped(upstream)
+    worker.ask_to_stop()
+    await worker.stopped()
     assert await rows.all() == before
 
 
@@ -176,7 +178,7 @@ async def test_r_6_a_run_that_another_process_executes_expires_when_somebody_loo
     await is_cut_short(front.api, run, "expired", "run_expired")
 
 
-async def test_r_6_a_run_expires_by_itself_also_when_its_worker_is_stopped(cluster, upstream, rows):
+async def test_r_6_a_run_expires_by_itself_also_when_its_worker_is_paused(cluster, upstream, rows):
     front, (worker,) = await cluster.front_and_workers()
     run = await writing(front.api, *await asked(front.api), upstream, BEGINNING)
     await has_its_text(front.api, run)
@@ -188,12 +190,6 @@ async def test_r_6_a_run_expires_by_itself_also_when_its_worker_is_stopped(clust
     run = await front.api.found(path(run))
     assert run["status"] == "expired"
     await is_cut_short(front.api, run, "expired", "run_expired")
-
-
-async def is_dropped(upstream: ScriptedUpstream) -> None:
-    """Returns when whoever asked the model has hung up: it is not left talking to nobody."""
-    async with asyncio.timeout(10):
-        await upstream.requests[0].dropped.wait()
 
 
 async def has_its_text(api: Api, run: Json) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.processes.cluster import paused
 from tests.processes.rows import Rows
 from tests.processes.talk import all_of, asked, closed, closed_rows, shown, until_text
 from tests.support.api import Api, Json
@@ -18,6 +19,10 @@ BEGINNING = "It is sunny"
 ANSWER = f"{BEGINNING} in Kyiv, and it rains in Lviv."
 SPOKEN = say(ANSWER, chunk_size=len(BEGINNING))
 AWAY_SECONDS = 3.0
+DOWNTIMES = pytest.mark.parametrize(
+    "lease_seconds",
+    [pytest.param(2.0, id="longer than the lease"), pytest.param(10.0, id="shorter than it", marks=pytest.mark.slow)],
+)
 # What a request may take that finds no database.
 PATIENCE_SECONDS = 5.0
 
@@ -35,7 +40,7 @@ async def postgres(postgres_server: PostgresServer) -> str:
     return postgres_server.url
 
 
-@pytest.mark.parametrize("lease_seconds", [1.0, 10.0], ids=["longer than the lease", "shorter than the lease"])
+@DOWNTIMES
 async def test_a_turn_whose_model_is_silent_meanwhile_goes_on(cluster, upstream, postgres_server, valve):
     upstream.will_say(SPOKEN)
     valve.shut_after(BEGINNING)
@@ -60,7 +65,7 @@ async def test_a_turn_whose_model_is_silent_meanwhile_goes_on(cluster, upstream,
     await is_whole(front.api, run, postgres_server)
 
 
-@pytest.mark.parametrize("lease_seconds", [1.0, 10.0], ids=["longer than the lease", "shorter than the lease"])
+@DOWNTIMES
 async def test_a_turn_that_ends_meanwhile_is_taken_again(cluster, upstream, postgres_server, valve):
     upstream.will_say(SPOKEN, SPOKEN)
     valve.shut_after(BEGINNING)
@@ -82,29 +87,38 @@ async def test_a_turn_that_ends_meanwhile_is_taken_again(cluster, upstream, post
     await is_whole(front.api, run, postgres_server)
 
 
-async def test_workers_do_not_take_each_other_s_runs_when_it_is_back(cluster, upstream, postgres_server, valve):
-    """None of them was lost, though all of their leases are over."""
-    upstream.will_say(*[SPOKEN] * 6)
-    workers = [await cluster.worker(upstream_url=valve.url) for _ in range(2)]
-    front = await cluster.serve(work=False)
+async def test_a_worker_that_renews_its_lease_late_keeps_its_runs(cluster, upstream, postgres_server, valve):
+    """When the database is back all leases are over, but nobody was lost."""
+    upstream.will_say(*[SPOKEN] * 3)
     valve.shut()
-    runs = [await begun(front.api, *await asked(front.api)) for _ in range(6)]
-    await upstream.request(5)
+    front = await cluster.serve(work=False)
+    waiting = await begun(front.api, *await asked(front.api))
     async with Rows.of(postgres_server.url) as rows:
-        assert {(await rows.run(run))["lease_owner"] for run in runs} == {worker.id for worker in workers}
+        await rows.put_aside(waiting)
+    late = await cluster.worker(upstream_url=valve.url)
+    runs = [await begun(front.api, *await asked(front.api)) for _ in range(2)]
+    await upstream.request(1)
+    early = await cluster.worker(upstream_url=valve.url)
 
     postgres_server.stop()
     await are_told_to_come_back(front.api, runs[0])
-    postgres_server.start()
+    with paused(late):
+        postgres_server.start()
+        async with Rows.of(postgres_server.url) as rows:
+            await rows.lease_running(early.id)
+            # The early one looks for work, and leaves the other's runs alone.
+            await rows.put_back(waiting)
+            await rows.held_by(waiting, early.id)
+            owners = [(await rows.run(run))["lease_owner"] for run in runs]
     async with Rows.of(postgres_server.url) as rows:
-        for worker in workers:
-            await rows.lease_running(worker.id)
+        await rows.lease_running(late.id)
     valve.open()
 
-    for run in runs:
+    assert owners == [late.id, late.id]
+    for run in (*runs, waiting):
         await settled(front.api, run)
         await is_whole(front.api, run, postgres_server)
-    assert len(upstream.requests) == 6
+    assert len(upstream.requests) == 3
 
 
 async def are_told_to_come_back(api: Api, run: Json) -> None:

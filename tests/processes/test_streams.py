@@ -5,12 +5,25 @@ import itertools
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 
-from tests.processes.talk import all_of, asked, closed, closed_rows, comparable, increasing, shown, until_event
+import httpx2
+import pytest
+
+from tests.processes.talk import (
+    all_of,
+    asked,
+    closed,
+    closed_rows,
+    comparable,
+    increasing,
+    shown,
+    until_event,
+    until_text,
+)
 from tests.support.api import Api, Event, Json
 from tests.support.runs import begun, messages_of, outputs, path, settled, text_of
 from tests.support.server import KEY, running
 from treadle.settings import Settings
-from treadle.upstream.scripted import Turn, function_call, say
+from treadle.upstream.scripted import Turn, function_call, hang, say
 
 IDS = {"X-Treadle-Event-Ids": "1"}
 CALLS = function_call("get_weather", {"city": "Kyiv"}) + function_call("get_weather", {"city": "Lviv"})
@@ -119,6 +132,44 @@ async def test_w_9_whoever_comes_back_after_the_end_gets_the_rest(cluster, upstr
 
     assert returning == staying
     assert shown(returning) == ANSWER
+
+
+async def test_w_9_a_reader_whose_server_is_killed_goes_on_at_another(cluster, upstream, valve):
+    upstream.will_say(SLOWLY)
+    valve.shut_after(MIDDLE)
+    worker = await cluster.worker(upstream_url=valve.url)
+    front, other = await asyncio.gather(cluster.serve(work=False), cluster.serve(work=False))
+    thread, assistant = await asked(front.api)
+    body = {"assistant_id": assistant["id"], "stream": True}
+
+    async with front.api.stream("POST", f"/threads/{thread['id']}/runs", body=body, headers=IDS) as stream:
+        heard = await until_text(stream, ANSWER.partition(MIDDLE)[0] + MIDDLE)
+        await front.kill()
+        with pytest.raises(httpx2.TransportError):
+            await anext(stream)
+    run = heard[0].data
+    valve.open()
+    async with attached(other.api, run, after=heard[-1].id) as stream:
+        heard += await all_of(stream)
+
+    assert shown(heard) == ANSWER
+    assert closed(heard) == await closed_rows(other.api, run)
+    assert increasing(heard)
+    await worker.executes(run)
+
+
+async def test_rl_3_a_server_without_room_streams_what_a_worker_executes(cluster, upstream):
+    upstream.will_say(hang(say("Let me think.")), SLOWLY)
+    worker = await cluster.worker()
+    both = await cluster.serve(max_runs=1)
+    await begun(both.api, *await asked(both.api))
+    await upstream.request(0)
+
+    thread, assistant = await asked(both.api)
+    events = await both.api.events(f"/threads/{thread['id']}/runs", {"assistant_id": assistant["id"]})
+
+    assert shown(events) == ANSWER
+    await worker.executes(events[0].data)
 
 
 async def test_w_9_a_client_that_hangs_up_stops_no_run(cluster, upstream):

@@ -125,6 +125,7 @@ async def test_a_queued_run_loses_nothing_with_the_worker_it_was_offered_to(clus
     assert (await rows.run(run))["takeovers"] == 0
 
 
+@pytest.mark.slow
 async def test_r_9_a_turn_that_loses_every_worker_fails_in_the_end(cluster, upstream, rows):
     upstream.will_say(*[BROKEN_OFF] * 4)
     front = await cluster.serve(work=False)
