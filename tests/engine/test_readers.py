@@ -11,7 +11,11 @@ from tests.support import runs
 from tests.support.api import Api, Event, Json
 from tests.support.server import LiveServer, running
 from treadle import store
-from treadle.store.batch import Statement
+from treadle.contract.events import EventName
+from treadle.contract.runs import RunStatus
+from treadle.engine import lifecycle
+from treadle.store.batch import Batch, Statement
+from treadle.store.runs import RunRow
 from treadle.upstream.scripted import fail, hang, say
 
 
@@ -123,3 +127,29 @@ async def test_of_a_run_whose_loss_is_not_noticed(server, other, api, assistant,
         hand_over(run, other)
 
         assert await last_names(events) == ["thread.run.completed", "done"]
+
+
+async def test_w_9_a_reader_that_comes_back_just_before_the_end_is_told_misses_nothing(
+    server, api, assistant, thread, upstream, until
+):
+    """The end of a leg is in the row a moment before it is in the feed."""
+    run = await runs.writing(api, thread, assistant, upstream, "It is")
+    engine = server.engine
+    feed = engine.feeds.find(run["id"])
+    last_id = server.call(lambda: feed.last_id)
+
+    async def end_untold() -> RunRow:
+        row = await store.runs.find(engine.database, run["thread_id"], run["id"])
+        batch = Batch()
+        ended = lifecycle.move(batch, row, RunStatus.COMPLETED, engine.feeds.apart(row.fence + 1), now=engine.now())
+        await engine.database.commit(batch)
+        return ended
+
+    ended = server.call(end_untold)
+    headers = {"Last-Event-ID": str(last_id)}
+    async with asyncio.timeout(15), api.stream("GET", f"{runs.path(run)}/stream", headers=headers) as events:
+        await until(lambda: asyncio.sleep(0, result=server.call(lambda: bool(feed._waiting))))
+        server.call(lambda: feed.publish_run(EventName.RUN_COMPLETED, ended.run))
+        names = [event.name async for event in events]
+
+    assert names == ["thread.run.completed", "done"]

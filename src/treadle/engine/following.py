@@ -275,13 +275,23 @@ class Follower:
         if feed is not None and (row.lease_owner == self._parts.process_id or (is_over and feed.fence == row.fence)):
             return await self._reader(row, feed)
         if is_over:
-            return await self._source_of_end(row)
+            return self._about_to_end(row, feed) or await self._source_of_end(row)
         if row.lease_owner is None or row.lease_owner == self._parts.process_id:
             if self._session is None:
                 return _Nobody()
             self._session.patience = UNHELD_SECONDS
             return self._session
         return self._session_with(row, row.lease_owner)
+
+    def _about_to_end(self, row: RunRow, feed: Feed | None) -> Reader | None:
+        """The feed of a leg that we executed, whose end is committed and will be published in a moment."""
+        if feed is None or feed.leg_has_ended or row.executor != self._parts.process_id or self._has_waited_for_end:
+            return None
+        reader = relay.reader_for(feed, self._mode, self._last_id)
+        if reader is not None:
+            self._has_waited_for_end = True
+            reader.silence_seconds = HELD_SECONDS
+        return reader
 
     async def _source_of_end(self, row: RunRow) -> Source:
         """The last events may be on their way, or held by the process that executed the leg; the rows have the rest."""

@@ -10,8 +10,10 @@ from treadle.contract.runs import RunStatus as S
 from treadle.engine import expiry, peers, relay, snapshot
 from treadle.engine.commands import cancelling
 from treadle.engine.engine import Engine
+from treadle.engine.feed import Feed
 from treadle.engine.peers import Heard
 from treadle.engine.relay import Mode
+from treadle.store.runs import RunRow
 
 log = structlog.get_logger(__name__)
 
@@ -69,14 +71,17 @@ async def _attach(engine: Engine, session: str, to: str, thread_id: str, run_id:
     """A reader in another process wants the events of a run that we execute."""
     row = await store.runs.find(engine.database, thread_id, run_id)
     feed = engine.feeds.find(run_id)
-    is_here = row is not None and (
-        row.lease_owner == engine.process_id
-        or (row.lease_owner is None and feed is not None and feed.fence == row.fence)
-    )
-    if row is None or feed is None or not is_here:
+    if row is None or feed is None or not _is_told_by(engine, row, feed):
         engine.relay.refuse(session, to, -1 if row is None else row.fence)
         return
     reader = relay.reader_for(feed, Mode(mode), int(event_id))
     if reader is None:
         reader = await snapshot.read_from(engine.database, row, feed)
     engine.relay.serve(session, to, feed.fence, reader)
+
+
+def _is_told_by(engine: Engine, row: RunRow, feed: Feed) -> bool:
+    """The feed has the run's last events, or they will be published in a moment: their commit is through."""
+    if row.lease_owner is not None:
+        return row.lease_owner == engine.process_id
+    return feed.fence == row.fence or (row.executor == engine.process_id and not feed.leg_has_ended)
