@@ -16,15 +16,14 @@ async def attach(engine: Engine, project_id: str, thread_id: str, run_id: str, l
     """
     row = await store.runs.get(engine.database, project_id, thread_id, run_id)
     row = await expiry.settle(engine, row)
+    mode, event_id = (Mode.SNAPSHOT, 0) if last_event_id is None else (Mode.AFTER, last_event_id)
     if engine.database.shared:
-        mode = Mode.SNAPSHOT if last_event_id is None else Mode.AFTER
         closed = await snapshot.closed_ids(engine.database, row)
-        return Follower(engine, row.scope, mode=mode, event_id=last_event_id or 0, with_ids=True, closed=closed)
+        return Follower(engine, row.scope, mode=mode, event_id=event_id, with_ids=True, closed=closed)
     feed = engine.feeds.find(run_id)
-    if feed is not None and last_event_id is not None and (reader := feed.read_after(last_event_id)) is not None:
-        return reader
-    if feed is None:
-        # A run that is over needs no place among the feeds.
-        fence = row.fence + 1
-        feed = engine.feeds.open(run_id, fence) if row.run.status in ACTIVE else Feed(fence)
+    if feed is not None:
+        return await snapshot.reader_for(engine.database, row, feed, mode, event_id)
+    # A run that is over needs no place among the feeds.
+    fence = row.fence + 1
+    feed = engine.feeds.open(run_id, fence) if row.run.status in ACTIVE else Feed(fence)
     return await snapshot.read_from(engine.database, row, feed)

@@ -273,7 +273,7 @@ class Follower:
         feed = self._parts.feeds.find(row.run.id)
         is_over = row.run.status in lifecycle.ENDS_LEG
         if feed is not None and (row.lease_owner == self._parts.process_id or (is_over and feed.fence == row.fence)):
-            return await self._reader(row, feed)
+            return await snapshot.reader_for(self._parts.database, row, feed, self._mode, self._last_id)
         if is_over:
             return self._about_to_end(row, feed) or await self._source_of_end(row)
         if row.lease_owner is None or row.lease_owner == self._parts.process_id:
@@ -287,7 +287,7 @@ class Follower:
         """The feed of a leg that we executed, whose end is committed and will be published in a moment."""
         if feed is None or feed.leg_has_ended or row.executor != self._parts.process_id or self._has_waited_for_end:
             return None
-        reader = relay.reader_for(feed, self._mode, self._last_id)
+        reader = snapshot.held_by(feed, self._mode, self._last_id)
         if reader is not None:
             self._has_waited_for_end = True
             reader.silence_seconds = HELD_SECONDS
@@ -304,12 +304,6 @@ class Follower:
         self._has_waited_for_end = self._has_asked_for_end = True
         self._end_session()
         return self._ask(executor, row.fence)
-
-    async def _reader(self, row: RunRow, feed: Feed) -> Reader:
-        reader = relay.reader_for(feed, self._mode, self._last_id)
-        if reader is None:
-            reader = await snapshot.read_from(self._parts.database, row, feed)
-        return reader
 
     def _session_with(self, row: RunRow, holder: str) -> Session:
         """The session we have, or another when it fell silent, or when another worker has the run."""

@@ -7,7 +7,7 @@ import structlog
 from treadle import store
 from treadle.contract.events import EventName
 from treadle.contract.runs import RunStatus as S
-from treadle.engine import expiry, peers, relay, snapshot
+from treadle.engine import expiry, peers, snapshot
 from treadle.engine.commands import cancelling
 from treadle.engine.engine import Engine
 from treadle.engine.feed import Feed
@@ -74,9 +74,7 @@ async def _attach(engine: Engine, session: str, to: str, thread_id: str, run_id:
     if row is None or feed is None or not _is_told_by(engine, row, feed):
         engine.relay.refuse(session, to, -1 if row is None else row.fence)
         return
-    reader = relay.reader_for(feed, Mode(mode), int(event_id))
-    if reader is None:
-        reader = await snapshot.read_from(engine.database, row, feed)
+    reader = await snapshot.reader_for(engine.database, row, feed, Mode(mode), int(event_id))
     engine.relay.serve(session, to, feed.fence, reader)
 
 

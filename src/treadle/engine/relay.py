@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 import structlog
 
-from treadle.engine.feed import Ending, Feed, Reader, Text, joined
+from treadle.engine.feed import Ending, Reader, Text, joined
 from treadle.engine.peers import EVENTS, Peers
 
 log = structlog.get_logger(__name__)
@@ -141,13 +141,3 @@ class Relay:
             del self._sessions[session]
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("relay broke", session=session, exc_info=error)
-
-
-def reader_for(feed: Feed, mode: Mode, event_id: int) -> Reader | None:
-    """A reader of what `attach` asks for; None when only a snapshot will do."""
-    if mode is Mode.SNAPSHOT:
-        return None
-    reader = feed.read_after(event_id)
-    if reader is None and mode is Mode.ON and event_id < feed.first_id and feed.is_whole:
-        reader = feed.read_all()
-    return reader

@@ -8,8 +8,24 @@ from treadle.contract.messages import Message
 from treadle.contract.run_steps import MessageCreationDetails, RunStep, StepDetails, StepStatus
 from treadle.engine import deltas, lifecycle
 from treadle.engine.feed import Feed, Reader, event
+from treadle.engine.relay import Mode
 from treadle.store import Database
 from treadle.store.runs import RunRow
+
+
+async def reader_for(database: Database, row: RunRow, feed: Feed, mode: Mode, event_id: int) -> Reader:
+    """A reader of what is asked for; of a snapshot and what comes then, when the feed no longer has it."""
+    return held_by(feed, mode, event_id) or await read_from(database, row, feed)
+
+
+def held_by(feed: Feed, mode: Mode, event_id: int) -> Reader | None:
+    """A reader of what is asked for; None when only a snapshot will do."""
+    if mode is Mode.SNAPSHOT:
+        return None
+    reader = feed.read_after(event_id)
+    if reader is None and mode is Mode.ON and event_id < feed.first_id and feed.is_whole:
+        reader = feed.read_all()
+    return reader
 
 
 async def read_from(database: Database, row: RunRow, feed: Feed) -> Reader:

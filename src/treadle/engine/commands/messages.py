@@ -34,14 +34,8 @@ from treadle.store.database import together
 
 async def create(engine: Engine, project_id: str, thread_id: str, request: CreateMessageRequest) -> Message:
     """Raises NotFound (E-61), InvalidRequest for missing files (E-70) and while a run is active (E-71)."""
-    _, active = await together(
-        engine.database,
-        store.threads.require(engine.database, project_id, thread_id),
-        store.runs.find_active(engine.database, thread_id),
-    )
+    await settle_active(engine, project_id, thread_id)
     references.require_message_files(request)
-    if active is not None:
-        await expiry.settle(engine, active)
     message = build(engine, thread_id, request)
     batch = Batch()
     store.threads.lock(batch, project_id, thread_id)
@@ -99,9 +93,13 @@ async def delete(engine: Engine, project_id: str, thread_id: str, message_id: st
     return MessageDeleted(id=message_id)
 
 
-async def settle_active(engine: Engine, thread_id: str) -> None:
-    """An overdue run no longer locks its thread: it is expired there and then (R-6)."""
-    active = await store.runs.find_active(engine.database, thread_id)
+async def settle_active(engine: Engine, project_id: str, thread_id: str) -> None:
+    """An overdue run no longer locks its thread: it is expired there and then (R-6). Raises NotFound (E-61)."""
+    _, active = await together(
+        engine.database,
+        store.threads.require(engine.database, project_id, thread_id),
+        store.runs.find_active(engine.database, thread_id),
+    )
     if active is not None:
         await expiry.settle(engine, active)
 

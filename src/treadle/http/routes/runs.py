@@ -38,8 +38,7 @@ async def create_thread_and_run(ctx: Context, body: CreateThreadAndRunRequest) -
 
 async def list_runs(ctx: Context, thread_id: str, query: RunQuery) -> bytes:
     """operationId listRuns."""
-    await store.threads.require(ctx.engine.database, ctx.project_id, thread_id)
-    await commands.messages.settle_active(ctx.engine, thread_id)
+    await commands.messages.settle_active(ctx.engine, ctx.project_id, thread_id)
     return await store.runs.list_page(ctx.engine.database, ctx.project_id, thread_id, query)
 
 
